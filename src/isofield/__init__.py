@@ -1,0 +1,37 @@
+"""Geometry held as a signed distance function: negative inside, positive outside."""
+
+from importlib import import_module
+
+__version__ = "0.1.0.dev0"
+
+# Public names and where they live. Loaded on first use, so that `import isofield` needs no torch.
+_HOMES = {
+    "UnitFrame": "isofield.frame",
+    "InputError": "isofield.errors",
+    "read_mesh": "isofield.mesh.read",
+    "write_mesh": "isofield.mesh.write",
+    "inspect": "isofield.mesh.inspect",
+    "audit": "isofield.mesh.audit",
+    "MeshDistance": "isofield.mesh.distance",
+    "sample": "isofield.mesh.sample",
+    "Field": "isofield.fields.field",
+    "ExactField": "isofield.fields.exact",
+    "SparseGrid": "isofield.fields.grid",
+    "NeuralField": "isofield.fields.neural",
+    "extract": "isofield.meshing.extract",
+    "evaluate": "isofield.metrics.evaluate",
+    "fit": "isofield.tasks.fit",
+    "load": "isofield.runs",
+}
+
+__all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'isofield' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""Fields: functions of space whose zero level set is a surface."""
