@@ -1,0 +1,50 @@
+"""Fields in files: a description that is JSON and named tensors, never a pickle."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from isofield.errors import InputError
+from isofield.fields.field import Field
+
+
+class Saveable(Protocol):
+    """A field that can be saved: `spec()` is JSON with a "type", the class's name; `restore` is its inverse."""
+
+    def spec(self) -> dict[str, Any]: ...
+
+    def tensors(self) -> dict[str, Tensor]: ...
+
+    @classmethod
+    def restore(cls, spec: dict[str, Any], tensors: dict[str, Tensor]) -> Field: ...
+
+
+def _exact() -> type[Saveable]:
+    from isofield.fields.exact import ExactField
+
+    return ExactField
+
+
+def _grid() -> type[Saveable]:
+    from isofield.fields.grid import SparseGrid
+
+    return SparseGrid
+
+
+def _neural() -> type[Saveable]:
+    from isofield.fields.neural import NeuralField
+
+    return NeuralField
+
+
+CLASSES: dict[str, Callable[[], type[Saveable]]] = {"ExactField": _exact, "SparseGrid": _grid, "NeuralField": _neural}
+
+
+def restore(spec: dict[str, Any], tensors: dict[str, Tensor], where: str = "field") -> Field:
+    """The field that `spec` and `tensors` describe; raises InputError about `where` for a type unknown here."""
+    name = spec.get("type")
+    if name not in CLASSES:
+        remedy = "use the version of isofield that wrote it" if name else "fit it again"
+        raise InputError(where, f"holds a field of unknown type {name!r} (known: {', '.join(CLASSES)})", remedy)
+    return CLASSES[name]().restore(spec, tensors)

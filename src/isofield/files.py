@@ -1,0 +1,246 @@
+"""Files that are whole or not there: temporary name, sync, rename; and one writer per folder."""
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from isofield.errors import InputError, IsofieldError
+
+TEMPORARY = ".isofield-tmp-"  # how every name begins that a crash may leave behind
+LOCK = ".lock"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FAULTS = {
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EROFS: "the file system is read-only",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EEXIST: "a part of the path is a file, not a folder",
+}
+
+
+@contextmanager
+def replacing(path: str | PathLike) -> Iterator[Path]:
+    """A temporary path beside `path`, with its suffix, to write to; renamed at the end, removed on any exception.
+
+    Content and folder are synced to the disk, so a crash leaves the old file or the new one. Missing folders are made,
+    symbolic links followed, the mode of a replaced file kept. Raises InputError where nothing can be written and
+    IsofieldError when the disk is full.
+    """
+    path = Path(os.path.realpath(path))
+    with _explained(path):
+        if path.is_dir():
+            raise InputError(path, "is a folder", "name a file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(_temporary_name() + path.suffix)
+        try:
+            yield temporary
+            if path.exists():
+                shutil.copymode(path, temporary)
+            _sync_file(temporary)
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: str | PathLike) -> Iterator[Path]:
+    """A temporary folder beside `path` to fill; synced and renamed to `path` at the end, removed on any exception.
+
+    A folder already at `path` is replaced as a whole: it is moved aside, and removed once the new one is in place.
+    Raises as `replacing` does.
+    """
+    path = Path(os.path.realpath(path))
+    with _explained(path):
+        if path.exists() and not path.is_dir():
+            raise InputError(path, "is a file", "name a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(_temporary_name())
+        try:
+            temporary.mkdir()
+            yield temporary
+            _sync_tree(temporary)
+            _move_folder(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sha256(path: str | PathLike) -> str:
+    """Hexadecimal SHA-256 of a file's content, read in pieces."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def to_json(value: Any) -> str:
+    """JSON text, indented by 2, in insertion order; takes numpy values and paths too, refuses NaN and infinity.
+
+    Raises ValueError for numbers that JSON cannot hold.
+    """
+    return json.dumps(value, indent=2, allow_nan=False, default=_plain) + "\n"
+
+
+def write_json(path: str | PathLike, value: Any) -> None:
+    """Write `to_json(value)` whole or not at all; raises as `to_json` and `replacing` do."""
+    text = to_json(value)
+    with replacing(path) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def read_json(path: str | PathLike) -> Any:
+    """Parsed JSON of a UTF-8 file; raises InputError, with line and column where it is broken."""
+    try:
+        return json.loads(Path(path).read_bytes().decode())
+    except json.JSONDecodeError as error:
+        fault = f"is no JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        raise InputError(path, fault, "mend the file or make it again") from None
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"is no UTF-8 text: byte {error.start}", "mend the file or make it again") from None
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", "check the path") from None
+
+
+@contextmanager
+def locked(folder: str | PathLike) -> Iterator[None]:
+    """Hold an existing folder for this process alone; the system lets go of it however the process ends.
+
+    Raises InputError, naming the holder's process id, while another one holds it.
+    """
+    path = Path(folder) / LOCK
+    with _explained(path):
+        descriptor = _acquire(path)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # while still held, so that nobody else can be waiting in the file removed
+            path.unlink()
+        os.close(descriptor)
+        with suppress(OSError):  # Windows removes no open file
+            path.unlink()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left under temporary names; to be called by the holder of the folder only."""
+    for path in folder.glob(TEMPORARY + "*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Operating system errors about `path` or its neighbours, and a full disk, in one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise IsofieldError(f"{path}: no space left on the disk; free some and run the command again") from error
+        if error.errno in _FAULTS and _concerns(error, path):
+            raise InputError(path, f"cannot be written: {_FAULTS[error.errno]}", "choose another output") from error
+        raise
+
+
+def _concerns(error: OSError, path: Path) -> bool:
+    """Whether an error is about `path`, a neighbour or a folder above it, and not about another file read meanwhile."""
+    if error.filename is None:
+        return True
+    culprit = Path(os.path.abspath(os.fsdecode(error.filename)))
+    path = Path(os.path.abspath(path))
+    return culprit.parent == path.parent or culprit in path.parents
+
+
+def _temporary_name() -> str:
+    return f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _plain(value: Any) -> Any:
+    import numpy as np
+
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, PathLike):
+        return os.fspath(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def _sync_file(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    if os.name == "posix":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _sync_tree(folder: Path) -> None:
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            _sync_file(Path(parent) / name)
+        _sync_folder(Path(parent))
+
+
+def _move_folder(source: Path, target: Path) -> None:
+    aside = target.with_name(_temporary_name())
+    if target.exists():
+        os.replace(target, aside)
+    os.replace(source, target)
+    _sync_folder(target.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _acquire(path: Path) -> int:
+    """A descriptor that holds the lock file `path`, with this process's id in it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(descriptor)
+            if _is_at(path, descriptor):
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, str(os.getpid()).encode())
+                return descriptor
+        except BlockingIOError:
+            holder = path.read_text() or "unknown"
+            os.close(descriptor)
+            fault = f"another isofield process writes here (process {holder})"
+            raise InputError(path.parent, fault, "wait for it, stop it, or choose another output") from None
+        os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether the file just locked still has its name: the holder before us may have removed it."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+if os.name == "posix":
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+else:
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # past the process id, which stays readable
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError as error:
+            raise BlockingIOError from error
+        os.lseek(descriptor, 0, os.SEEK_SET)
