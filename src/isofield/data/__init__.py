@@ -1,0 +1,31 @@
+"""Bundled models, for the demo, the tests and first experiments; ATTRIBUTION.md says whose they are."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from isofield.errors import InputError
+
+
+def bundled(name: str) -> Path:
+    """Path of a bundled model, such as "lion.glb". Raises InputError, with the names there are, for any other name."""
+    if name not in names():
+        raise InputError(name, "no bundled model has this name", f"choose one of {', '.join(names())}")
+    return _folder() / name
+
+
+def names() -> list[str]:
+    """Names of all bundled models, sorted."""
+    return sorted(path.name for path in _folder().iterdir() if path.suffix in (".glb", ".obj", ".off", ".ply", ".stl"))
+
+
+def attribution() -> dict[str, dict[str, str]]:
+    """For each bundled file: what it is, author, source, licence and changes, as ATTRIBUTION.md states them."""
+    lines = (_folder() / "ATTRIBUTION.md").read_text(encoding="utf-8").splitlines()
+    head, _, *rows = [
+        [cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines if line.startswith("|")
+    ]
+    return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
+
+
+def _folder() -> Path:
+    return Path(str(files(__name__)))
