@@ -36,7 +36,7 @@ def replacing(path: str | PathLike) -> Iterator[Path]:
     IsofieldError when the disk is full.
     """
     path = Path(os.path.realpath(path))
-    with _explained(path):
+    with explained(path):
         if path.is_dir():
             raise InputError(path, "is a folder", "name a file")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def replacing_folder(path: str | PathLike) -> Iterator[Path]:
     Raises as `replacing` does.
     """
     path = Path(os.path.realpath(path))
-    with _explained(path):
+    with explained(path):
         if path.exists() and not path.is_dir():
             raise InputError(path, "is a file", "name a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def locked(folder: str | PathLike) -> Iterator[None]:
     Raises InputError, naming the holder's process id, while another one holds it.
     """
     path = Path(folder) / LOCK
-    with _explained(path):
+    with explained(path):
         descriptor = _acquire(path)
     try:
         yield
@@ -137,7 +137,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Operating system errors about `path` or its neighbours, and a full disk, in one line."""
     try:
         yield

@@ -1,0 +1,203 @@
+"""Run folders: what was asked, where it ran, how it went, and the checkpoints to go on from.
+
+RUN/config.json           the resolved settings; running again with the same ones goes on where the run stopped
+RUN/env.json              versions, machine, threads, seed, commit
+RUN/log.jsonl             one JSON object per line
+RUN/checkpoint-00000123/  see `isofield.checkpoints`
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isofield.checkpoints import (
+    FORMAT,
+    NAME,
+    Checkpoint,
+    check_format,
+    list_checkpoints,
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+)
+from isofield.environment import environment
+from isofield.errors import InputError
+from isofield.files import LOCK, TEMPORARY, explained, locked, read_json, remove_leftovers, replacing, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from isofield.fields.field import Field
+
+KEPT = 2  # checkpoints
+RESULTS = ("mesh.ply", "mesh.glb", "preview.png", "report.json")
+_MARK = "isofield_run"
+
+
+@dataclass
+class Run:
+    """An open run folder, held by this process alone.
+
+    config: as stored, so with the values an earlier call settled; previous: what was stored before this call, or None.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    previous: dict[str, Any] | None = None
+
+    def settle(self, **values: Any) -> None:
+        """Store what was only found on the way (a budget turned into steps) in the configuration."""
+        self.config = {**self.config, **values}
+        _write_config(self.folder, self.config)
+
+    def log(self, **numbers: Any) -> None:
+        """Append one line to log.jsonl; give `step`, so that a resumed run can drop what it will do again."""
+        path = self.folder / "log.jsonl"
+        line = json.dumps(numbers, allow_nan=False) + "\n"
+        with explained(path), open(path, "a", encoding="utf-8", newline="\n") as file:
+            file.write(line)
+
+    def save(
+        self, step: int, spec: dict[str, Any], tensors: "dict[str, Tensor]", state: "dict[str, Tensor] | None" = None
+    ) -> Path:
+        """Write a checkpoint whole or not at all, keep the last two, return its folder.
+
+        Those of later steps, damaged and passed over on resuming, are dropped.
+        """
+        folder = self.folder / f"checkpoint-{step:08d}"
+        save_checkpoint(folder, step, spec, tensors, state or {})
+        known = list_checkpoints(self.folder)
+        kept = [path for number, path in known if number <= step][-KEPT:]
+        for _, path in known:
+            if path not in kept:
+                shutil.rmtree(path)
+        return folder
+
+    def latest(self) -> Checkpoint | None:
+        """The checkpoint to go on from, None at the beginning; the log is cut back to its step.
+
+        Warns and raises as `isofield.checkpoints.newest_checkpoint` does.
+        """
+        checkpoint = newest_checkpoint(self.folder)
+        _cut_log(self.folder / "log.jsonl", checkpoint.step if checkpoint else -1)
+        return checkpoint
+
+
+@contextmanager
+def open_run(
+    folder: str | Path,
+    config: dict[str, Any],
+    *,
+    length: tuple[str, ...] = ("steps", "budget"),
+    restart: bool = False,
+) -> Iterator[Run]:
+    """Begin a run, or go on with one of the same configuration; the folder is locked meanwhile.
+
+    config: JSON values. Of the keys in `length` a number may grow, None takes the stored one, and a stored None takes
+    the new one; `Run.config` is the result. `restart` first removes what a run consists of, and nothing else.
+    Raises InputError if the folder is a file, holds something else, is in use, or was configured differently.
+    """
+    folder = Path(folder)
+    _check_is_run_or_empty(folder)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        remove_leftovers(folder)
+        if restart:
+            _clear(folder)
+        previous = read_config(folder) if (folder / "config.json").exists() else None
+        config = _merge(folder, previous, json.loads(json.dumps(config)), length)
+        _write_config(folder, config)
+        write_json(folder / "env.json", environment(config.get("seed")))
+        yield Run(folder, config, previous)
+
+
+def load(folder: str | Path) -> "Field":
+    """The field of a run's newest undamaged checkpoint, or of one checkpoint folder; raises InputError."""
+    folder = Path(folder)
+    if NAME.fullmatch(folder.name):
+        return load_checkpoint(folder).field()
+    read_config(folder)
+    checkpoint = newest_checkpoint(folder)
+    if checkpoint is None:
+        raise InputError(folder, "this run has no checkpoint yet", "run the command that began it once more")
+    return checkpoint.field()
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The configuration of a run; raises InputError where there is no run."""
+    folder = Path(folder)
+    remedy = "name a folder that `isofield fit` wrote"
+    if not folder.is_dir():
+        raise InputError(folder, "is a file, not a run folder" if folder.exists() else "does not exist", remedy)
+    path = folder / "config.json"
+    content = read_json(path) if path.exists() else None
+    if not isinstance(content, dict) or _MARK not in content:
+        raise InputError(folder, "holds no isofield run", remedy)
+    check_format(path, content.pop(_MARK))
+    return content
+
+
+def _write_config(folder: Path, config: dict[str, Any]) -> None:
+    write_json(folder / "config.json", {_MARK: FORMAT, **config})
+
+
+def _check_is_run_or_empty(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(folder, "is a file", "choose another output folder")
+    if (folder / "config.json").exists():
+        read_config(folder)
+    elif folder.exists() and any(p.name != LOCK and not p.name.startswith(TEMPORARY) for p in folder.iterdir()):
+        raise InputError(folder, "is not empty and holds no isofield run", "choose another output folder")
+
+
+def _merge(folder: Path, previous: dict | None, config: dict, length: tuple[str, ...]) -> dict[str, Any]:
+    """The configuration to go on with; raises InputError with the difference where that cannot be."""
+    if previous is None:
+        return config
+    kept = {key: previous.get(key) for key in length if config.get(key) is None and key in previous}
+    merged = {**config, **kept}
+    keys = [*previous, *(key for key in merged if key not in previous)]
+    faults = [fault for key in keys if (fault := _difference(key, previous, merged, key in length))]
+    if faults:
+        fault = f"this run was begun with other settings: {', '.join(faults)}"
+        raise InputError(folder, fault, "give the old ones, choose another output, or begin anew with --restart")
+    return merged
+
+
+def _difference(key: str, previous: dict, config: dict, is_length: bool) -> str | None:
+    old, new = previous.get(key), config.get(key)
+    if is_length:
+        return f"{key} {old} -> {new} (may only grow)" if old is not None and new is not None and new < old else None
+    shown = [json.dumps(side[key]) if key in side else "absent" for side in (previous, config)]
+    return f"{key} {shown[0]} -> {shown[1]}" if shown[0] != shown[1] else None
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a run consists of, the configuration last."""
+    for _, path in list_checkpoints(folder):
+        shutil.rmtree(path)
+    for name in ("log.jsonl", *RESULTS, "env.json", "config.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _cut_log(path: Path, step: int) -> None:
+    """Keep the lines up to `step`; a line broken by a crash goes too."""
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if _logged_step(line) <= step]
+    if kept != lines:
+        with replacing(path) as temporary:
+            temporary.write_text("".join(kept), encoding="utf-8", newline="\n")
+
+
+def _logged_step(line: str) -> float:
+    try:
+        return json.loads(line).get("step", -1)
+    except json.JSONDecodeError:
+        return float("inf")
