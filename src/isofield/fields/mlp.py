@@ -35,18 +35,17 @@ class MLP(nn.Module):
         coordinates: int | None = None,
     ):
         super().__init__()
-        if bad := [i for i in skip if not 0 < i <= depth]:
-            raise ValueError(f"skip {bad} is not among the layers 1 .. {depth}")
+        if bad := [i for i in skip if not 0 < i < depth]:
+            raise ValueError(f"skip {bad} is not among the hidden layers 1 .. {depth - 1}")
         if skip and inputs >= width:
             raise ValueError(f"a skip of {inputs} inputs leaves nothing of a width of {width}")
         self.inputs, self.outputs, self.width, self.depth = inputs, outputs, width, depth
         self.skip, self.weight_norm, self.final = tuple(skip), weight_norm, final
         self.coordinates = inputs if coordinates is None else coordinates
-        self.activations = nn.ModuleList(
-            deepcopy(activation) for _ in range(depth)
-        )  # each may learn its own parameters
+        self.activations = nn.ModuleList(deepcopy(activation) for _ in range(depth))  # each may learn its own beta
         self.layers = nn.ModuleList(self._layer(i, activation) for i in range(depth + 1))
         self.dropout = nn.Dropout(dropout)
+        self._activation_spec = activation.spec()
 
     def _layer(self, i: int, activation: Activation) -> nn.Module:
         out = self.outputs if i == self.depth else self.width - self.inputs * (i + 1 in self.skip)
