@@ -1,0 +1,123 @@
+"""Any mesh file -> one triangle mesh in the user's coordinates, or one clear sentence why not."""
+
+import logging
+import warnings
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from trimesh.visual import TextureVisuals
+
+from isofield.errors import InputError, IsofieldError
+from isofield.mesh.collada import read_dae
+from isofield.mesh.gltf import read_gltf
+from isofield.mesh.obj import read_obj
+from isofield.mesh.parts import assemble
+from isofield.mesh.ply import check_ply
+
+READABLE = (".obj", ".ply", ".off", ".stl", ".glb", ".gltf", ".dae")
+OWN_READERS = {".obj": read_obj, ".glb": read_gltf, ".gltf": read_gltf, ".dae": read_dae}
+EXPORT_AGAIN = "open it in the program that made it and export it again"
+
+
+def read_mesh(path: str | PathLike) -> trimesh.Trimesh:
+    """Read .obj .ply .off .stl .glb .gltf .dae into one mesh: user's units and axes, float64, colours kept.
+
+    Scene transforms are applied and polygons cut into triangles. One texture stays a `TextureVisuals`; several materials
+    share one with a `MultiMaterial`; look colours up with `surface_colors`. Vertices and faces are kept as they are read
+    (nothing is merged or repaired), see `weld`. Raises InputError for whatever is not a mesh.
+    """
+    path = Path(path)
+    _check_file(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            mesh = _read(path)
+    except IsofieldError:
+        raise
+    except Exception as error:  # the readers meet arbitrary bytes: whatever they stumble over is a fault of the file
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError(path, f"is no readable {path.suffix.lower()[1:]} file ({reason})", EXPORT_AGAIN) from error
+    _check_mesh(path, mesh)
+    return mesh
+
+
+def weld(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """The same triangles with bitwise equal vertices merged (never a tolerance) and unused ones dropped; no colours.
+
+    Face i of the result is face i of the input, so `surface_colors(input, face_index, points)` still fits.
+    """
+    vertices, faces = weld_arrays(np.asarray(mesh.vertices), np.asarray(mesh.faces))
+    return trimesh.Trimesh(vertices, faces, process=False)
+
+
+def weld_arrays(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`weld` for arrays: (v, 3) and (f, 3) -> merged vertices in the order of first use, re-indexed faces."""
+    used = np.ascontiguousarray(vertices[faces.reshape(-1)], np.float64) + 0.0  # + 0.0: -0.0 equals 0.0
+    _, first, inverse = np.unique(used.view("V24").reshape(-1), return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return used[first[order]], rank[inverse.reshape(-1)].reshape(-1, 3)
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(path, "is a folder", "name a mesh file in it")
+    if not path.exists():
+        raise InputError(path, "does not exist", "check the spelling")
+    if path.suffix.lower() not in READABLE:
+        raise InputError(
+            path, f"has an unknown extension {path.suffix!r}", f"convert it to one of {' '.join(READABLE)}"
+        )
+    try:
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise InputError(path, "is empty (0 bytes)", "fetch or export it again")
+    except OSError as error:
+        raise InputError(path, f"cannot be opened ({error.strerror})", "check its permissions") from error
+
+
+def _read(path: Path) -> trimesh.Trimesh:
+    suffix = path.suffix.lower()
+    if suffix in OWN_READERS:
+        parts = OWN_READERS[suffix](path)
+        return assemble(parts) if parts else trimesh.Trimesh(process=False)
+    header = check_ply(path) if suffix == ".ply" else None
+    logging.getLogger("trimesh").disabled = True
+    loaded = trimesh.load(path, process=False, maintain_order=True)
+    if isinstance(loaded, trimesh.Scene):  # an .stl of several solids, or of none
+        loaded = loaded.to_mesh() if loaded.geometry else trimesh.Trimesh(process=False)
+    if isinstance(loaded, trimesh.PointCloud):
+        return trimesh.Trimesh(loaded.vertices, np.zeros((0, 3), int), process=False)
+    if isinstance(loaded.visual, TextureVisuals) and getattr(loaded.visual.material, "image", None) is None:
+        loaded.visual = trimesh.visual.ColorVisuals(loaded)  # texture coordinates without a picture
+    if header is not None:
+        header.compare(path, len(loaded.vertices), len(loaded.faces))
+    return loaded
+
+
+def _check_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
+    vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
+    if not len(faces):
+        _refuse_without_faces(path, len(vertices))
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        wrong = faces.min() if faces.min() < 0 else faces.max()
+        raise InputError(path, f"a face uses vertex {wrong} of {len(vertices)} (counted from 0)", EXPORT_AGAIN)
+    corners = vertices[faces.reshape(-1)]
+    bad = np.flatnonzero(~np.isfinite(vertices).all(1))
+    if len(bad):
+        raise InputError(
+            path, f"{len(bad)} vertices are not finite numbers, the first is vertex {bad[0]}", EXPORT_AGAIN
+        )
+    if not np.ptp(corners, axis=0).any():
+        raise InputError(path, "all its triangles lie in one point (extent 0)", EXPORT_AGAIN)
+
+
+def _refuse_without_faces(path: Path, points: int) -> None:
+    if points:
+        raise InputError(
+            path, f"is a point cloud ({points} points, no faces)", "give a mesh, or reconstruct a surface first"
+        )
+    raise InputError(path, "holds no triangles", EXPORT_AGAIN)
