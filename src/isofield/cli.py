@@ -1,0 +1,149 @@
+"""The command: `isofield VERB INPUT -o OUTPUT`. Nothing heavy is imported before a verb runs."""
+
+import os
+import re
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from difflib import get_close_matches
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tyro
+
+from isofield import __version__
+from isofield.console import answering, explain, json_text, show_warning, table_text
+from isofield.errors import InputError, IsofieldError
+from isofield.settings import DemoSettings, EvaluateSettings, FitSettings, InspectSettings, MeshSettings
+
+DESCRIPTION = "Any mesh in, a signed distance field in the middle, a closed and coloured mesh out, measured."
+
+
+_HELP_INDENT = " " * 9  # what the parser repeats of an option's help below its name
+
+
+class Answer(NamedTuple):
+    """What a verb has to say: JSON for --json, text for people."""
+
+    json: Any
+    text: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit code: 0, 2 for bad usage or input, 1 for anything else."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    warnings.showwarning = show_warning
+    if arguments == ["--version"]:
+        print(f"isofield {__version__}")
+        return 0
+    try:
+        settings, verb = _parse(arguments)
+        with answering(alone=settings.json):
+            answer = verb(settings)
+        print(json_text(answer.json) if settings.json else answer.text, end="", flush=True)
+    except BrokenPipeError:  # the reader went away; nothing is left to tell it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except (Exception, KeyboardInterrupt) as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        code, line = explain(error)
+        print(f"isofield: {line}", file=sys.stderr)
+        return code
+    return 0
+
+
+def _inspect(settings: InspectSettings) -> Answer:
+    _check_exists(settings.input)
+    from isofield.mesh.inspect import inspect
+
+    inspection = inspect(settings.input)
+    return Answer(inspection.tojson_text(), f"{inspection}\n")
+
+
+def _fit(settings: FitSettings) -> Answer:
+    _check_exists(settings.input)
+    from isofield.tasks.fit import run_fit
+
+    report = run_fit(settings)
+    return Answer(report, table_text(report))
+
+
+def _mesh(settings: MeshSettings) -> Answer:
+    _check_exists(settings.input)
+    from isofield.tasks.mesh import run_mesh
+
+    report = run_mesh(settings)
+    return Answer(report, table_text(report))
+
+
+def _evaluate(settings: EvaluateSettings) -> Answer:
+    _check_exists(settings.prediction)
+    _check_exists(settings.truth)
+    from isofield.tasks.evaluate import evaluate_paths, table
+
+    report = evaluate_paths(settings.prediction, settings.truth, preset=settings.preset, seed=settings.seed)
+    return Answer(report, table(report))
+
+
+def _demo(settings: DemoSettings) -> Answer:
+    from isofield.demo import run_demo
+
+    report = run_demo(settings)
+    return Answer(report, f"{settings.output / 'index.html'}\n")
+
+
+VERBS: dict[str, tuple[type, Callable[[Any], Answer]]] = {
+    "inspect": (InspectSettings, _inspect),
+    "fit": (FitSettings, _fit),
+    "mesh": (MeshSettings, _mesh),
+    "evaluate": (EvaluateSettings, _evaluate),
+    "demo": (DemoSettings, _demo),
+}
+
+
+class _UsageError(IsofieldError):
+    exit_code = 2
+
+
+def _parse(arguments: list[str]) -> tuple[Any, Callable[[Any], Answer]]:
+    """Settings and verb of a command line; help and errors of use leave as SystemExit or _UsageError."""
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in VERBS:
+        close = get_close_matches(arguments[0], VERBS, 1)
+        meant = f" (perhaps you meant {close[0]})" if close else ""
+        raise _UsageError(f"{arguments[0]!r} is no verb{meant}; choose one of {', '.join(VERBS)}")
+    said = StringIO()
+    try:
+        with redirect_stderr(said):
+            settings = tyro.extras.subcommand_cli_from_dict(
+                {name: settings_type for name, (settings_type, _) in VERBS.items()},
+                prog="isofield",
+                description=DESCRIPTION,
+                args=arguments,
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone),
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise _UsageError(_usage_line(said.getvalue(), arguments)) from None
+    return settings, dict(VERBS.values())[type(settings)]
+
+
+def _usage_line(said: str, arguments: list[str]) -> str:
+    """The parser's framed message in one line, with the option that was perhaps meant and the way to the help."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
+    lines = [line.strip("│").rstrip() for line in plain.splitlines() if not line.startswith(("╭", "╰"))]
+    rule = next((i for i, line in enumerate(lines) if line.strip().startswith("─")), len(lines))
+    fault = [line.strip() for line in lines[:rule] if line.strip() and not line.startswith(_HELP_INDENT)]
+    meant = [lines[i + 1].split()[0] for i, line in enumerate(lines[:-1]) if "Perhaps you meant" in line]
+    verb = f" {arguments[0]}" if arguments and arguments[0] in VERBS else ""
+    hint = f" (perhaps you meant {meant[0]})" if meant else ""
+    return f"{' '.join(fault).split(' Got errors:')[0].rstrip('.')}{hint}; see isofield{verb} --help"
+
+
+def _check_exists(path: Path) -> None:
+    if not path.exists():
+        raise InputError(path, "does not exist", "check the path")

@@ -1,0 +1,158 @@
+"""What each verb can be told: one frozen dataclass per verb; the text under a field is its help on the command line."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tyro.conf import Positional, arg
+
+from isofield.errors import InputError
+
+Output = Annotated[Path, arg(aliases=("-o",))]
+Unit = Literal["mm", "cm", "m", "in"]
+METERS: dict[Unit, float] = {"mm": 0.001, "cm": 0.01, "m": 1.0, "in": 0.0254}
+BUDGET = 30.0  # seconds of a fit that is told no length
+MESH_SUFFIXES = (".ply", ".glb", ".obj", ".stl")  # that can be written
+
+
+@dataclass(frozen=True)
+class InspectSettings:
+    """Say what is in a mesh file: closedness, components, faults, extent, colours, and what `fit` will do about it."""
+
+    input: Positional[Path]
+    """Mesh file: .ply .obj .glb .gltf .stl .off .dae"""
+    json: bool = False
+    """Print one JSON object on stdout, and nothing else there."""
+    seed: int = 0
+    """Seed of every random number."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Turn a mesh into a field, and the field into a closed, coloured mesh beside a report of how good it is.
+
+    Running the same command again goes on where it stopped.
+    """
+
+    input: Positional[Path]
+    """Mesh file: .ply .obj .glb .gltf .stl .off .dae"""
+    output: Output
+    """Run folder to write: meshes, report.json, preview.png, config.json, env.json, log.jsonl, checkpoints."""
+    budget: float | None = None
+    """Seconds of sampling and training (30 if no length is given); turned into steps once, and stored."""
+    steps: int | None = None
+    """Training steps, exactly: same machine, seed and steps give the same bytes."""
+    resolution: int = 256
+    """Cells per side of the lattice that the mesh is extracted on."""
+    method: Literal["learned", "grid", "exact"] = "learned"
+    """learned: a small network; grid: a sparse grid of distances; exact: the mesh itself, its distance computed."""
+    encoding: Literal["hash", "fourier", "positional", "none"] = "hash"
+    """How points enter the network: hash grid, random Fourier features, NeRF's positional code, as they are."""
+    activation: Literal["relu", "softplus", "sine", "hosc"] = "relu"
+    """Between the layers of the network; sine: SIREN."""
+    width: int = 64
+    """Neurons per hidden layer."""
+    depth: int = 2
+    """Hidden layers."""
+    class_name: Annotated[str | None, arg(name="class")] = None
+    """Label to store with the run, such as "car"."""
+    seed: int = 0
+    """Seed of every random number."""
+    restart: bool = False
+    """Remove the run in the output folder and begin anew."""
+    json: bool = False
+    """Print the report as one JSON object on stdout, and nothing else there."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def __post_init__(self) -> None:
+        _check_at_least(self, resolution=2, steps=1, width=1, depth=0)
+        if self.budget is not None and not 0 < self.budget < float("inf"):
+            raise InputError("--budget", f"{self.budget} seconds are no length", "give a positive number of seconds")
+        if self.budget is not None and self.steps is not None:
+            raise InputError("--budget, --steps", "both give the length", "choose one")
+
+
+@dataclass(frozen=True)
+class MeshSettings:
+    """Extract a closed mesh from a run, in the frame and the units of the mesh it was fitted to."""
+
+    input: Positional[Path]
+    """Run folder, or one of its checkpoints."""
+    output: Output
+    """Mesh file to write: .ply .glb .obj .stl"""
+    resolution: int = 256
+    """Cells per side of the lattice."""
+    up: Literal["y", "z"] | None = None
+    """Turn the mesh so that this axis points up, given that the other of the two did; left alone by default."""
+    from_units: Unit | None = None
+    """The units that the fitted mesh was in; files seldom say, so say it together with --units."""
+    units: Unit | None = None
+    """Convert the coordinates to these units; needs --from-units."""
+    faces: int | None = None
+    """Reduce the mesh to about so many faces."""
+    seed: int = 0
+    """Seed of every random number."""
+    json: bool = False
+    """Print one JSON object on stdout, and nothing else there."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def __post_init__(self) -> None:
+        _check_at_least(self, resolution=2, faces=4)
+        if (self.units is None) != (self.from_units is None):
+            given, missing = ("--units", "--from-units") if self.units else ("--from-units", "--units")
+            raise InputError(given, "is half of a conversion", f"give {missing} too: files seldom say their units")
+        if self.output.suffix.lower() not in MESH_SUFFIXES:
+            fault = f"meshes are not written as {self.output.suffix!r}"
+            raise InputError(self.output, fault, f"end the name in one of {' '.join(MESH_SUFFIXES)}")
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """Measure a mesh against the true one; or two folders, files matched by name, as a table."""
+
+    prediction: Positional[Path]
+    """Mesh file or folder to measure."""
+    truth: Positional[Path]
+    """Mesh file or folder to measure it against."""
+    preset: Literal["default", "geogen"] = "default"
+    """geogen: both scaled into the unit sphere, 20,000 samples, 20 repeats, mean and deviation."""
+    seed: int = 0
+    """Seed of every random number."""
+    json: bool = False
+    """Print one JSON object on stdout, and nothing else there."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """Run the main job on bundled models and show it on a page that needs no network."""
+
+    output: Output = Path("demo")
+    """Folder to write: index.html and all it shows."""
+    budget: float | None = None
+    """Seconds of training per model."""
+    seed: int = 0
+    """Seed of every random number."""
+    json: bool = False
+    """Print one JSON object on stdout, and nothing else there."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+
+def config_of(settings: Any) -> dict[str, Any]:
+    """The settings that decide a result, as JSON: those about where to write and what to print are left out."""
+    ways = ("output", "restart", "json", "debug")
+    values = {key: value for key, value in asdict(settings).items() if key not in ways}
+    return {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
+
+
+def _check_at_least(settings: Any, **least: int) -> None:
+    for name, bound in least.items():
+        value = getattr(settings, name)
+        if value is not None and value < bound:
+            raise InputError(f"--{name}", f"{value} is too small", f"give at least {bound}")
