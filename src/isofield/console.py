@@ -12,7 +12,7 @@ from isofield.errors import IsofieldError
 
 @contextmanager
 def answering(alone: bool) -> Iterator[None]:
-    """With `alone`, all that is printed in the block, by compiled code too, goes to stderr: stdout is for the answer."""
+    """With `alone`, what is printed in the block, by compiled code too, goes to stderr: stdout is for the answer."""
     if not alone:
         yield
         return

@@ -12,7 +12,6 @@ Output = Annotated[Path, arg(aliases=("-o",))]
 Unit = Literal["mm", "cm", "m", "in"]
 METERS: dict[Unit, float] = {"mm": 0.001, "cm": 0.01, "m": 1.0, "in": 0.0254}
 BUDGET = 30.0  # seconds of a fit that is told no length
-MESH_SUFFIXES = (".ply", ".glb", ".obj", ".stl")  # that can be written
 
 
 @dataclass(frozen=True)
@@ -105,9 +104,6 @@ class MeshSettings:
         if (self.units is None) != (self.from_units is None):
             given, missing = ("--units", "--from-units") if self.units else ("--from-units", "--units")
             raise InputError(given, "is half of a conversion", f"give {missing} too: files seldom say their units")
-        if self.output.suffix.lower() not in MESH_SUFFIXES:
-            fault = f"meshes are not written as {self.output.suffix!r}"
-            raise InputError(self.output, fault, f"end the name in one of {' '.join(MESH_SUFFIXES)}")
 
 
 @dataclass(frozen=True)
