@@ -5,8 +5,9 @@ from typing import Literal
 import numpy as np
 import trimesh
 from jaxtyping import Float, Integer, Num, Shaped
+from PIL import Image
 from trimesh.visual import ColorVisuals, TextureVisuals
-from trimesh.visual.material import Material, MultiMaterial, PBRMaterial, SimpleMaterial
+from trimesh.visual.material import Material, MultiMaterial, PBRMaterial, SimpleMaterial, color_image
 
 ColorKind = Literal["none", "vertex", "face", "texture"]
 TINT = "color"  # TextureVisuals.vertex_attributes[TINT]: linear RGB that multiplies the texture (glTF's COLOR_0)
@@ -129,8 +130,11 @@ def _is_painted(material: Material) -> bool:
     return isinstance(material, SimpleMaterial) and not np.array_equal(material.diffuse, SimpleMaterial().diffuse)
 
 
-def _image(material: Material):
-    return material.baseColorTexture if isinstance(material, PBRMaterial) else getattr(material, "image", None)
+def _image(material: Material) -> Image.Image | None:
+    """The picture, unless it is the grey 2 x 2 one that trimesh puts where a file names none."""
+    image = material.baseColorTexture if isinstance(material, PBRMaterial) else getattr(material, "image", None)
+    placeholder = image is not None and image.size == (2, 2) and np.array_equal(image, color_image())
+    return None if placeholder else image
 
 
 def _materials(visual: TextureVisuals) -> list[Material]:

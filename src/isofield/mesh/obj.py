@@ -31,10 +31,13 @@ def read_obj(path: Path) -> list[Part]:
     colors = _colors(document.vertices)
     materials = {name: value for library in document.libraries for name, value in _read_mtl(path, library).items()}
     pairs = np.array(list(document.corners), np.int64).reshape(-1, 2)
+    order = np.lexsort(pairs.T[::-1])  # vertices in the file's order, whatever the order of the faces
+    rank = np.argsort(order)
+    pairs = pairs[order]
     uv = np.array([*document.uv, (0.0, 0.0)])
     parts = []
     for name, triangles in document.groups.items():
-        used, faces = np.unique(np.array(triangles, np.int64), return_inverse=True)
+        used, faces = np.unique(rank[np.array(triangles, np.int64)], return_inverse=True)
         vertex, texel = pairs[used].T
         image, diffuse = materials.get(name, (None, None))
         part = Part(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
-from trimesh.visual import TextureVisuals
 
 from isofield.errors import InputError, IsofieldError
 from isofield.mesh.collada import read_dae
@@ -53,13 +52,18 @@ def weld(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
 
 
 def weld_arrays(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`weld` for arrays: (v, 3) and (f, 3) -> merged vertices in the order of first use, re-indexed faces."""
-    used = np.ascontiguousarray(vertices[faces.reshape(-1)], np.float64) + 0.0  # + 0.0: -0.0 equals 0.0
-    _, first, inverse = np.unique(used.view("V24").reshape(-1), return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return used[first[order]], rank[inverse.reshape(-1)].reshape(-1, 3)
+    """`weld` for arrays: (v, 3) and (f, 3) -> merged vertices in the file's order, re-indexed faces."""
+    used = np.zeros(len(vertices), bool)
+    used[faces] = True
+    kept = np.asarray(vertices[used], np.float64) + 0.0  # + 0.0: -0.0 equals 0.0
+    order = np.lexsort(kept.T)
+    fresh = np.ones(len(kept), bool)
+    fresh[1:] = (kept[order[1:]] != kept[order[:-1]]).any(1)
+    first = np.minimum.reduceat(order, np.flatnonzero(fresh))  # of each group of equal vertices, the earliest one
+    chosen = np.sort(first)
+    new_index = np.empty(len(kept), np.int64)
+    new_index[order] = np.searchsorted(chosen, first)[np.cumsum(fresh) - 1]
+    return kept[chosen], new_index[(np.cumsum(used) - 1)[faces]]
 
 
 def _check_file(path: Path) -> None:
@@ -91,8 +95,6 @@ def _read(path: Path) -> trimesh.Trimesh:
         loaded = loaded.to_mesh() if loaded.geometry else trimesh.Trimesh(process=False)
     if isinstance(loaded, trimesh.PointCloud):
         return trimesh.Trimesh(loaded.vertices, np.zeros((0, 3), int), process=False)
-    if isinstance(loaded.visual, TextureVisuals) and getattr(loaded.visual.material, "image", None) is None:
-        loaded.visual = trimesh.visual.ColorVisuals(loaded)  # texture coordinates without a picture
     if header is not None:
         header.compare(path, len(loaded.vertices), len(loaded.faces))
     return loaded
