@@ -132,6 +132,8 @@ class DemoSettings:
     """Folder to write: index.html and all it shows."""
     budget: float | None = None
     """Seconds of training per model."""
+    short: bool = False
+    """Seconds rather than minutes: little training, a coarse lattice."""
     seed: int = 0
     """Seed of every random number."""
     json: bool = False
