@@ -1,10 +1,13 @@
 """Exact signed distance to any set of triangles, closed or not."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import igl
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+
+if TYPE_CHECKING:
+    from isofield.mesh.distance_warp import WarpMeshDistance
 
 CHUNK = 1 << 18  # queries at a time: bounds the memory, whatever the number of points
 
@@ -18,7 +21,7 @@ class Closest(NamedTuple):
 
 
 class MeshDistance:
-    """Distance to the nearest triangle (bounding-volume hierarchy) and generalised winding number; built once, asked often.
+    """Distance to the nearest triangle (bounding-volume hierarchy) and generalised winding number; built once.
 
     The sign comes from the winding number at one half (Jacobson et al. 2013; Barill et al. 2018), so holes, soups and
     overlapping parts still have an inside. libigl's own `signed_distance` is not used: it scales the distance by
@@ -50,6 +53,20 @@ class MeshDistance:
     def signed(self, points: Shaped[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
         """Signed distance, negative inside, in the units of the vertices."""
         return self.sign(points) * self.closest(points).distance
+
+
+def mesh_distance(
+    vertices: Shaped[np.ndarray, "v 3"], faces: Shaped[np.ndarray, "f 3"], *, device: str = "cpu"
+) -> "MeshDistance | WarpMeshDistance":
+    """The same distance on the processor, or with the extra `[gpu]` on a device such as "cuda" or "cuda:1".
+
+    Raises IsofieldError where Warp, or the device, is missing.
+    """
+    if device == "cpu":
+        return MeshDistance(vertices, faces)
+    from isofield.mesh.distance_warp import WarpMeshDistance
+
+    return WarpMeshDistance(vertices, faces, device)
 
 
 def _chunks(points: np.ndarray) -> list[np.ndarray]:
