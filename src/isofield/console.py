@@ -25,6 +25,7 @@ def answering(alone: bool) -> Iterator[None]:
             yield
     finally:
         if kept is not None:
+            _flush_compiled()
             os.dup2(kept, 1)
             os.close(kept)
 
@@ -74,6 +75,14 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _flush_compiled() -> None:
+    """Write out what compiled code has printed and the C library still holds."""
+    import ctypes
+
+    with suppress(OSError, TypeError, AttributeError):  # TypeError: Windows has no library of the whole process
+        ctypes.CDLL(None).fflush(None)
 
 
 def _duplicate(descriptor: int) -> int | None:

@@ -12,7 +12,7 @@ SECONDS, SHARE = 5.0, 0.1  # a plain line comes no sooner than both, the first a
 class Advance(Protocol):
     """Call with what is done so far, out of the total, and numbers worth showing."""
 
-    def __call__(self, done: int, /, **numbers: float) -> None: ...
+    def __call__(self, done: int, /, **numbers: int | float) -> None: ...
 
 
 @contextmanager
@@ -32,7 +32,7 @@ class _Lines:
         self.label, self.total, self.stream = label, max(total, 1), stream
         self.time, self.done = time.monotonic(), 0
 
-    def __call__(self, done: int, /, **numbers: float) -> None:
+    def __call__(self, done: int, /, **numbers: int | float) -> None:
         now = time.monotonic()
         due = now - self.time >= SECONDS and done - self.done >= SHARE * self.total
         if due or (done >= self.total and self.done < self.total):
@@ -56,5 +56,5 @@ def _bar(label: str, total: int, stream: TextIO) -> Iterator[Advance]:
         yield lambda done, /, **numbers: bar.update(task, completed=done, numbers=_shown(numbers))
 
 
-def _shown(numbers: dict[str, float]) -> str:
+def _shown(numbers: dict[str, int | float]) -> str:
     return " ".join(f"{name} {value:.4g}" for name, value in numbers.items())

@@ -196,7 +196,7 @@ def _cut_log(path: Path, step: int) -> None:
             temporary.write_text("".join(kept), encoding="utf-8", newline="\n")
 
 
-def _logged_step(line: str) -> float:
+def _logged_step(line: str) -> int | float:
     try:
         return json.loads(line).get("step", -1)
     except json.JSONDecodeError:

@@ -1,7 +1,7 @@
 """Fields in files: a description that is JSON and named tensors, never a pickle."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -9,6 +9,7 @@ from isofield.errors import InputError
 from isofield.fields.field import Field
 
 
+@runtime_checkable
 class Saveable(Protocol):
     """A field that can be saved: `spec()` is JSON with a "type", the class's name; `restore` is its inverse."""
 
