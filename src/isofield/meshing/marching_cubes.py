@@ -37,7 +37,7 @@ def marching_cubes(values: Shaped[np.ndarray, "nx ny nz"], level: float = 0.0) -
     """
     require_finite(values)
     padded = np.pad(np.asarray(values, np.float64) - level, 1, constant_values=OUTSIDE)
-    cells = np.argwhere(_is_crossed(padded < 0))
+    cells = np.argwhere(crossed_mask(padded < 0))
     corners = padded[tuple((cells[:, None] + CORNERS).transpose(2, 0, 1))]
     return polygonise(cells - 1, corners)
 
@@ -72,7 +72,7 @@ def require_finite(values: Shaped[np.ndarray, "..."]) -> None:
         raise IsofieldError(f"{int(bad.sum())} of {values.size} values are not finite, the first at index {where}")
 
 
-def _is_crossed(inside: np.ndarray) -> np.ndarray:
+def crossed_mask(inside: np.ndarray) -> np.ndarray:
     """For each cell of the lattice: are its corners on different sides?"""
     every, some = inside, inside
     for axis in range(3):

@@ -1,0 +1,131 @@
+"""A lattice of points over a field's bounds, and the memory of what the field said there."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from isofield.errors import IsofieldError
+from isofield.fields.field import Field, sdf_numpy
+from isofield.meshing.marching_cubes import OUTSIDE
+
+Points = Int[np.ndarray, "n 3"]
+Keys = Int[np.ndarray, " n"]
+Values = Float[np.ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Points origin + spacing * (i, j, k); keys number them, the layer of outside points around them included."""
+
+    origin: np.ndarray  # (3,) unit frame
+    spacing: float
+    shape: tuple[int, int, int]
+
+    @classmethod
+    def over(cls, field: Field, resolution: int) -> "Lattice":
+        """`resolution` points along the longest side of the field's bounds, as many as needed along the others."""
+        low, high = np.array(field.bounds, np.float64)
+        spacing = float((high - low).max()) / (resolution - 1)
+        nx, ny, nz = (int(n) for n in np.ceil((high - low) / spacing - 1e-6) + 1)
+        return cls(low, spacing, (nx, ny, nz))
+
+    @property
+    def size(self) -> int:
+        return self.shape[0] * self.shape[1] * self.shape[2]
+
+    def keys(self, index: Points) -> Keys:
+        """Numbers of lattice points with indices -1 .. shape."""
+        _, ny, nz = self.shape
+        return ((index[:, 0] + 1) * (ny + 2) + index[:, 1] + 1) * (nz + 2) + index[:, 2] + 1
+
+    def index(self, keys: Keys) -> Points:
+        _, ny, nz = self.shape
+        rest, z = np.divmod(keys, nz + 2)
+        x, y = np.divmod(rest, ny + 2)
+        return np.stack([x, y, z], axis=1) - 1
+
+    def points(self, index: Points) -> Float[np.ndarray, "n 3"]:
+        return self.origin + self.spacing * index
+
+    def outside(self, index: Points) -> Bool[np.ndarray, " n"]:
+        """Points of the layer around the lattice."""
+        return (index < 0).any(axis=1) | (index >= self.shape).any(axis=1)
+
+
+class Samples:
+    """Values minus level on lattice points, each asked from the field at most once.
+
+    A point may be assumed to lie inside or outside without asking: it then holds minus or plus infinity until it is asked.
+    """
+
+    def __init__(self, field: Field, lattice: Lattice, level: float):
+        self.field, self.lattice, self.level = field, lattice, level
+        self.queries = 0
+        self.low, self.high = np.inf, -np.inf  # the range of all values minus level
+        self.contradicted = 0  # assumptions that an answer has proved wrong
+        self._keys, self._values = np.empty(0, np.int64), np.empty(0)
+
+    def known(self, keys: Keys) -> Values:
+        """Asked values, infinities where assumed or around the lattice, NaN where nothing is known."""
+        position, found = self._find(keys)
+        values = np.full(len(keys), np.nan)
+        values[found] = self._values[position[found]]
+        unknown = np.flatnonzero(~found)
+        values[unknown[self.lattice.outside(self.lattice.index(keys[unknown]))]] = OUTSIDE
+        return values
+
+    def ask(self, keys: Keys) -> Values:
+        """Values at keys within the lattice; asks the field where it has not been asked yet."""
+        position, found = self._find(keys)
+        asked = found.copy()
+        asked[found] = np.isfinite(self._values[position[found]])
+        if not asked.all():
+            self._query(np.unique(keys[~asked]))
+            position, _ = self._find(keys)
+        return self._values[position]
+
+    def assume(self, keys: Keys, inside: Bool[np.ndarray, " n"]) -> None:
+        """Take distinct new points for inside or outside."""
+        self._insert(keys, np.where(inside, -np.inf, np.inf))
+
+    def remember(self, keys: Keys, values: Values) -> None:
+        """Keep answers that were given already, for distinct points; those held stay."""
+        _, found = self._find(keys)
+        self._insert(keys[~found], values[~found])
+
+    def forget_assumptions(self) -> None:
+        asked = np.isfinite(self._values)
+        self._keys, self._values, self.contradicted = self._keys[asked], self._values[asked], 0
+
+    def values_at(self, index: Points) -> Values:
+        """Ask without remembering. Raises IsofieldError where the field is not finite."""
+        values = sdf_numpy(self.field, self.lattice.points(index)) - self.level
+        bad = ~np.isfinite(values)
+        if bad.any():
+            where = np.round(self.lattice.points(index[bad][:1])[0], 6).tolist()
+            raise IsofieldError(
+                f"the field is not finite at {int(bad.sum())} of {len(values)} points asked, the first at {where} in the unit frame"
+            )
+        self.queries += len(values)
+        self.low, self.high = min(self.low, values.min(initial=np.inf)), max(self.high, values.max(initial=-np.inf))
+        return values
+
+    def _query(self, keys: Keys) -> None:
+        values = self.values_at(self.lattice.index(keys))
+        position, found = self._find(keys)
+        held = self._values[position[found]]
+        self.contradicted += int(((held < 0) != (values[found] < 0)).sum())
+        self._values[position[found]] = values[found]
+        self._insert(keys[~found], values[~found])
+
+    def _insert(self, keys: Keys, values: Values) -> None:
+        keys = np.concatenate([self._keys, keys])
+        order = np.argsort(keys, kind="stable")
+        self._keys, self._values = keys[order], np.concatenate([self._values, values])[order]
+
+    def _find(self, keys: Keys) -> tuple[Keys, Bool[np.ndarray, " n"]]:
+        position = np.minimum(np.searchsorted(self._keys, keys), max(len(self._keys) - 1, 0))
+        if len(self._keys) == 0:
+            return position, np.zeros(len(keys), bool)
+        return position, self._keys[position] == keys

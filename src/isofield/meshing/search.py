@@ -1,0 +1,224 @@
+"""Find the cells that the surface crosses with few queries: prune from coarse to fine, deduce signs, follow the surface."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from isofield.meshing.cases import CASES, CORNERS, EDGE_HIGH, EDGE_LOW, FACES
+from isofield.meshing.lattice import Keys, Lattice, Points, Samples
+from isofield.meshing.marching_cubes import case_numbers
+from isofield.meshing.slopes import FLAT, SlopeBound
+
+ROOTS = 12  # at least so many blocks along the longest axis on the coarsest level
+PARENTS = 1 << 15  # blocks split at a time: bounds the memory
+DENSE_SHARE = 0.3  # when so large a part of the box cannot be pruned, asking everything is simpler
+MOST_BLOCKS = 1_000_000  # of 2 x 2 x 2 cells: bounds the memory of refinement
+
+LOCAL = np.array(list(product(range(3), repeat=3)))  # the 27 points of a block of 2 x 2 x 2 cells
+PARITY = [np.flatnonzero((LOCAL != 1).sum(1) == k) for k in range(4)]  # its centre, face centres, edge centres, corners
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """Distinct cells with both signs, and values minus level at their corners, which only need a sign off crossed edges."""
+
+    cells: Int[np.ndarray, "n 3"]
+    corners: Float[np.ndarray, "n 8"]
+
+
+def crossed_cells(samples: Samples, bound: SlopeBound) -> Crossed | None:
+    """All cells with both signs, as far as the bound holds; None where asking everything is cheaper."""
+    blocks = live_blocks(samples, bound)
+    return None if blocks is None else follow(samples, refine(samples, bound, blocks))
+
+
+def live_blocks(samples: Samples, bound: SlopeBound) -> Points | None:
+    """Low corners of the blocks of 2 x 2 x 2 cells that may hold a zero. None where there are too many."""
+    lattice = samples.lattice
+    cells = max(lattice.shape) - 1
+    size = max(2, 1 << int(np.log2(max(cells / ROOTS, 2))))
+    parents = _tiling(lattice, 2 * size)
+    while True:
+        kept = [_split(samples, bound, part, size) for part in _parts(parents)]
+        parents = np.concatenate([low for low, _ in kept])
+        if _too_many(lattice, bound, size, len(parents), np.concatenate([values for _, values in kept])):
+            return None
+        if size == 2:
+            return parents
+        size //= 2
+
+
+def _tiling(lattice: Lattice, size: int) -> Points:
+    axes = [np.arange(0, max(n - 1, 1), size) for n in lattice.shape]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def _parts(blocks: Points) -> list[Points]:
+    return [blocks[i : i + PARENTS] for i in range(0, max(len(blocks), 1), PARENTS)]
+
+
+def _split(samples: Samples, bound: SlopeBound, parents: Points, size: int) -> tuple[Points, np.ndarray]:
+    """Of the eight children of each parent those that may hold a zero, and the values at their centres."""
+    lattice, last = samples.lattice, np.array(samples.lattice.shape) - 1
+    low = (parents[:, None] + size * CORNERS).reshape(-1, 3)
+    high = np.minimum(low + size, last)
+    exists = (low < last).all(axis=1)
+    centre = (low + high) // 2
+    radius = lattice.spacing * np.linalg.norm(np.maximum(centre - low, high - centre), axis=1)
+    values = np.full(len(low), np.nan)
+    values[exists] = samples.values_at(centre[exists])
+    if bound.proven is None:
+        whole = (high - low == size).all(axis=1)
+        _learn_slopes(bound, np.where(whole, values, np.nan).reshape(-1, 2, 2, 2), size * lattice.spacing)
+    blind = bound.mostly_flat and not samples.low < 0 <= samples.high
+    capped = ((low == 0) | (high == last)).any(axis=1) & (values < 0)
+    live = exists & ((bound.reach(values) <= radius) | capped | blind)
+    dead = exists & ~live
+    bound.rely(values[dead], radius[dead])
+    if size == 2:
+        samples.remember(lattice.keys(centre[live]), values[live])
+    return low[live], values[live]
+
+
+def _learn_slopes(bound: SlopeBound, values: np.ndarray, distance: float) -> None:
+    """From groups (n, 2, 2, 2) of neighbouring centres: the longest one-sided gradient of each group."""
+    squares = sum(np.nan_to_num(np.diff(values, axis=axis)) ** 2 for axis in (1, 2, 3))
+    change = np.sqrt(squares.reshape(len(values), -1).max(axis=1))
+    seen = np.isfinite(values).any(axis=(1, 2, 3))
+    least = np.abs(np.nan_to_num(values, nan=np.inf)).reshape(len(values), -1).min(axis=1)
+    both = (values < 0).any(axis=(1, 2, 3)) & (values >= 0).any(axis=(1, 2, 3))
+    bound.see(np.where(both, 0, least)[seen], change[seen] / distance, int((change <= FLAT * least)[seen].sum()))
+
+
+def _too_many(lattice: Lattice, bound: SlopeBound, size: int, live: int, values: np.ndarray) -> bool:
+    """Foresee how many blocks of the last level will stay, from the share of this level's centres that would."""
+    share = live * size**3 / lattice.size
+    if size > 2:
+        share *= float((bound.reach(values) <= np.sqrt(3) * lattice.spacing).mean()) if live else 0.0
+    return share > DENSE_SHARE or share * lattice.size / 8 > MOST_BLOCKS
+
+
+def refine(samples: Samples, bound: SlopeBound, blocks: Points) -> Points:
+    """Cells that the signs at the 27 points of each block show to be crossed, and those beside the border of the lattice.
+
+    Face centres first, then edge centres, then corners: a point is asked only when no point asked before reaches it.
+    """
+    lattice = samples.lattice
+    keys, ids = np.unique(np.stack([lattice.keys(blocks + p) for p in LOCAL], axis=1), return_inverse=True)
+    ids = ids.reshape(len(blocks), 27)
+    values = samples.known(keys)
+    for level in range(4):
+        _settle_points(samples, bound, values, keys, ids, level)
+    inside = values < 0
+    cells = [blocks[_crossed(inside[ids[:, _cell_points(corner)]])] + corner for corner in CORNERS]
+    return np.concatenate([*cells, _beside_border(lattice, keys[inside])])
+
+
+def _settle_points(
+    samples: Samples, bound: SlopeBound, values: np.ndarray, keys: Keys, ids: np.ndarray, level: int
+) -> None:
+    """Give every point of one parity class a value: deduced from points within reach, or asked. Works in place."""
+    reach = bound.reach(values) / samples.lattice.spacing
+    targets = np.unique(ids[:, PARITY[level]])
+    targets = targets[np.isnan(values[targets])]
+    deduced = np.zeros(len(keys))
+    for q in PARITY[level]:
+        for p in np.concatenate(PARITY[: level + 1]):
+            distance = np.linalg.norm(LOCAL[p] - LOCAL[q])
+            if 0 < distance < 2:
+                rows = np.flatnonzero(reach[ids[:, p]] > distance)
+                deduced[ids[rows, q]] = values[ids[rows, p]]
+    known = targets[deduced[targets] != 0]
+    values[known] = np.copysign(np.inf, deduced[known])
+    samples.assume(keys[known], values[known] < 0)
+    asked = targets[deduced[targets] == 0]
+    values[asked] = samples.ask(keys[asked])
+
+
+def _cell_points(corner: np.ndarray) -> np.ndarray:
+    """Local numbers of the eight corners of one of the eight cells of a block."""
+    return (CORNERS + corner) @ (9, 3, 1)
+
+
+def _crossed(inside: np.ndarray) -> np.ndarray:
+    case = case_numbers(inside)
+    return (case > 0) & (case < 255)
+
+
+def _beside_border(lattice: Lattice, inside: Keys) -> Points:
+    """Cells that join inside points on the border of the lattice to the layer around it."""
+    index = lattice.index(inside)
+    border = index[((index == 0) | (index == np.array(lattice.shape) - 1)).any(axis=1)]
+    return _around(border)
+
+
+def _around(points: Points) -> Points:
+    return (points[:, None] - CORNERS).reshape(-1, 3)
+
+
+def follow(samples: Samples, cells: Points) -> Crossed:
+    """Add the cells beyond every face with both signs until none is missing, and ask both ends of every crossed edge.
+
+    Whatever was pruned wrongly, the result is closed; parts that are joined to what was found are found as well.
+    """
+    lattice = samples.lattice
+    front = _distinct(lattice, cells)
+    done = np.empty(0, np.int64)
+    while len(front):
+        before = samples.contradicted
+        corners = _corners(samples, front)
+        ends = _ask_ends(samples, front, corners)
+        crossed = front[_crossed(corners < 0)]
+        done = np.union1d(done, lattice.keys(crossed))
+        beyond = _beyond(crossed, corners[_crossed(corners < 0)])
+        if samples.contradicted > before:
+            beyond = np.concatenate([beyond, front, _around(lattice.index(ends))])
+            done = np.setdiff1d(done, lattice.keys(beyond))
+        front = _distinct(lattice, beyond)
+        front = front[~np.isin(lattice.keys(front), done)]
+    found = lattice.index(done)
+    corners = _corners(samples, found)
+    keep = _crossed(corners < 0)
+    return Crossed(found[keep], corners[keep])
+
+
+def _distinct(lattice: Lattice, cells: Points) -> Points:
+    inside = ((cells >= -1) & (cells < lattice.shape)).all(axis=1)
+    return lattice.index(np.unique(lattice.keys(cells[inside])))
+
+
+def _corners(samples: Samples, cells: Points) -> np.ndarray:
+    """Values minus level (n, 8); asks where nothing is known."""
+    keys = np.stack([samples.lattice.keys(cells + corner) for corner in CORNERS], axis=1).ravel()
+    values = samples.known(keys)
+    missing = np.isnan(values)
+    if missing.any():
+        values[missing] = samples.ask(keys[missing])
+    return values.reshape(-1, 8)
+
+
+def _ask_ends(samples: Samples, cells: Points, corners: np.ndarray) -> Keys:
+    """Ask the assumed ends of crossed edges within the lattice; returns their keys."""
+    cut = CASES.cut[case_numbers(corners < 0)]
+    layer = samples.lattice.outside((cells[:, None] + CORNERS).reshape(-1, 3)).reshape(-1, 8)
+    ends = np.zeros(corners.shape, bool)
+    for edge, (low, high) in enumerate(zip(EDGE_LOW, EDGE_HIGH, strict=True)):
+        within = cut[:, edge] & ~layer[:, low] & ~layer[:, high]
+        ends[:, low] |= within
+        ends[:, high] |= within
+    row, corner = np.nonzero(ends & np.isinf(corners))
+    keys = np.unique(samples.lattice.keys(cells[row] + CORNERS[corner]))
+    samples.ask(keys)
+    return keys
+
+
+def _beyond(cells: Points, corners: np.ndarray) -> Points:
+    """The cells on the other side of every face with both signs."""
+    inside, found = corners < 0, []
+    for number, face in enumerate(FACES):
+        count = inside[:, face].sum(axis=1)
+        step = np.eye(3, dtype=np.int64)[number // 2] * (1 if number % 2 else -1)
+        found.append(cells[(count > 0) & (count < 4)] + step)
+    return np.concatenate(found)
