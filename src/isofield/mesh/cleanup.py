@@ -1,0 +1,142 @@
+"""Face clean-up before distances are asked: what would spoil the winding number, and nothing else."""
+
+from dataclasses import dataclass
+
+import igl
+import numpy as np
+from jaxtyping import Float, Integer, Num
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from isofield.mesh.audit import Edges, degenerate_faces, edges_of, face_keys, signed_volume
+from isofield.mesh.read import weld_arrays
+
+
+@dataclass(frozen=True)
+class CleanUp:
+    """What was done: kept (m,): the input face behind each face of the result; counts of faces; turned (m,) bool."""
+
+    kept: Integer[np.ndarray, " m"]
+    turned: np.ndarray
+    degenerate: int
+    repeated: int
+
+    def __str__(self) -> str:
+        counts = {
+            "without area dropped": self.degenerate,
+            "repeated ones dropped": self.repeated,
+            "turned": int(self.turned.sum()),
+        }
+        return ", ".join(f"{count} faces {what}" for what, count in counts.items() if count) or "nothing to do"
+
+
+def clean_faces(
+    vertices: Num[np.ndarray, "v 3"], faces: Integer[np.ndarray, "f 3"]
+) -> tuple[Integer[np.ndarray, "m 3"], CleanUp]:
+    """Faces fit for a generalised winding number, indexing the same vertices; equal vertices count as one.
+
+    Faces without area and repeated faces are dropped. Patches whose faces disagree with their neighbours are oriented
+    consistently and outward (positive signed volume). A consistent patch is left alone, so cavities survive, unless it
+    is closed, inside out and enclosed by nothing. Limit: a cavity whose own faces disagree is taken for a solid.
+    """
+    points, welded = weld_arrays(vertices, faces)
+    kept = np.flatnonzero(~_without_area(points, welded))
+    fresh = _not_repeated(welded[kept], len(points))
+    degenerate, repeated = len(faces) - len(kept), int((~fresh).sum())
+    kept = kept[fresh]
+    turned = _to_turn(points, welded[kept])
+    result = np.where(turned[:, None], faces[kept][:, ::-1], faces[kept])
+    return result, CleanUp(kept, turned, degenerate, repeated)
+
+
+def _without_area(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    a, b, c = np.moveaxis(vertices[faces], 1, 0)
+    return degenerate_faces(faces) | ~np.cross(b - a, c - a).any(1)
+
+
+def _not_repeated(faces: np.ndarray, vertices: int) -> np.ndarray:
+    """(f,) bool: the first of all faces with the same corners; a face and its reverse both stay if that keeps walls shut.
+
+    Two solids that share a wall have it once in each sense: dropping one of them would open a solid.
+    """
+    keys = face_keys(faces, vertices)
+    corner = np.argmin(faces, axis=1)
+    sense = faces[np.arange(len(faces)), (corner + 1) % 3] < faces[np.arange(len(faces)), (corner + 2) % 3]
+    first = _first_of(keys)
+    either = _first_of(np.unique(keys, return_inverse=True)[1] * 2 + sense)
+    opens = _imbalance(faces[first], vertices) > _imbalance(faces[either], vertices)
+    return either if opens else first
+
+
+def _first_of(keys: np.ndarray) -> np.ndarray:
+    fresh = np.zeros(len(keys), bool)
+    fresh[np.unique(keys, return_index=True)[1]] = True
+    return fresh
+
+
+def _imbalance(faces: np.ndarray, vertices: int) -> int:
+    edges = edges_of(faces, vertices)
+    return int(np.abs(edges.forward - edges.backward).sum())
+
+
+def _to_turn(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(f,) bool: the faces to reverse."""
+    if not len(faces):
+        return np.zeros(0, bool)
+    edges = edges_of(faces, len(vertices))
+    patch = _patches(edges, len(faces))
+    torn = np.isin(patch, patch[disagreeing_faces(edges)])
+    turned = np.zeros(len(faces), bool)
+    if torn.any():
+        oriented = igl.bfs_orient(np.ascontiguousarray(faces[torn]))[0]
+        turned[torn] = ~_same_sense(oriented, faces[torn])
+        volume = _volumes(vertices, oriented, patch[torn], patch.max() + 1)
+        turned[torn] ^= volume[patch[torn]] < 0
+    return turned ^ _inside_out(vertices, np.where(turned[:, None], faces[:, ::-1], faces), patch)
+
+
+def disagreeing_faces(edges: Edges) -> np.ndarray:
+    """Indices of the faces that run along a common edge in the same direction as their only neighbour there."""
+    clash = (edges.faces == 2) & ((edges.forward == 2) | (edges.backward == 2))
+    return np.unique(np.flatnonzero(clash[edges.of_corner]) // 3)
+
+
+def _patches(edges: Edges, faces: int) -> np.ndarray:
+    """(f,) label of the patch of each face: faces linked by edges that have exactly two faces."""
+    order = np.argsort(edges.of_corner, kind="stable")
+    pairs = order[np.isin(edges.of_corner[order], np.flatnonzero(edges.faces == 2))].reshape(-1, 2) // 3
+    graph = coo_array((np.ones(len(pairs), np.int8), tuple(pairs.T)), shape=(faces, faces))
+    return connected_components(graph, directed=False)[1]
+
+
+def _same_sense(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Whether faces with the same corners run round them in the same sense."""
+    return (np.roll(a, -1, 1) == b).all(1) | (np.roll(a, 1, 1) == b).all(1) | (a == b).all(1)
+
+
+def _volumes(vertices: np.ndarray, faces: np.ndarray, patch: np.ndarray, count: int) -> np.ndarray:
+    """(count,) signed volume of each patch, taken around the patch's own centre."""
+    corners = vertices[faces]
+    size = np.maximum(np.bincount(patch, minlength=count), 1)
+    center = np.stack([np.bincount(patch, corners[..., k].mean(1), count) for k in range(3)], 1) / size[:, None]
+    a, b, c = np.moveaxis(corners - center[patch][:, None], 1, 0)
+    return np.bincount(patch, np.einsum("nd,nd->n", a, np.cross(b, c)) / 6, count)
+
+
+def _inside_out(vertices: np.ndarray, faces: np.ndarray, patch: np.ndarray) -> np.ndarray:
+    """(f,) bool: faces of closed patches of negative volume that no other patch encloses (those are no cavities)."""
+    count = int(patch.max()) + 1
+    edges = edges_of(faces, len(vertices))
+    closed_edge = (edges.forward == 1) & (edges.backward == 1)
+    open_patch = np.bincount(patch, ~closed_edge[edges.of_corner].reshape(-1, 3).all(1), count) > 0
+    suspects = np.flatnonzero((_volumes(vertices, faces, patch, count) < 0) & ~open_patch)
+    if not len(suspects):
+        return np.zeros(len(faces), bool)
+    if not open_patch.any() and signed_volume(vertices, faces) < 0:
+        return np.ones(len(faces), bool)  # everything is inside out, cavities included
+    rest = np.ascontiguousarray(faces[~np.isin(patch, suspects)])
+    if not len(rest):
+        return np.isin(patch, suspects)
+    probes = vertices[[faces[patch == label][0, 0] for label in suspects]]
+    around = igl.fast_winding_number(vertices, rest, np.ascontiguousarray(probes))
+    return np.isin(patch, suspects[np.atleast_1d(around) < 0.5])
