@@ -23,6 +23,7 @@ DESCRIPTION = "Any mesh in, a signed distance field in the middle, a closed and 
 
 
 _HELP_INDENT = " " * 9  # what the parser repeats of an option's help below its name
+_RULE = re.compile(r"\s*[─-]{5,}\s*")
 
 
 class Answer(NamedTuple):
@@ -135,9 +136,10 @@ def _parse(arguments: list[str]) -> tuple[Any, Callable[[Any], Answer]]:
 def _usage_line(said: str, arguments: list[str]) -> str:
     """The parser's framed message in one line, with the option that was perhaps meant and the way to the help."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
+    framed = "╭" in plain  # otherwise, where UTF-8 cannot be printed, the title is a section of its own
     lines = [line.strip("│").rstrip() for line in plain.splitlines() if not line.startswith(("╭", "╰"))]
-    rule = next((i for i, line in enumerate(lines) if line.strip().startswith("─")), len(lines))
-    fault = [line.strip() for line in lines[:rule] if line.strip() and not line.startswith(_HELP_INDENT)]
+    sections = "\n".join("" if _RULE.fullmatch(line) else line or " " for line in lines).split("\n\n")
+    fault = [line.strip() for line in sections[0 if framed else 1].splitlines() if not line.startswith(_HELP_INDENT)]
     meant = [lines[i + 1].split()[0] for i, line in enumerate(lines[:-1]) if "Perhaps you meant" in line]
     verb = f" {arguments[0]}" if arguments and arguments[0] in VERBS else ""
     hint = f" (perhaps you meant {meant[0]})" if meant else ""

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, TextIO
+from typing import Protocol
 
 SECONDS, SHARE = 5.0, 0.1  # a plain line comes no sooner than both, the first and the last apart
 
@@ -16,20 +16,19 @@ class Advance(Protocol):
 
 
 @contextmanager
-def progress(label: str, total: int, *, silent: bool = False, stream: TextIO | None = None) -> Iterator[Advance]:
-    """Yields the function to call with the work done so far; writes to stderr unless another stream is given."""
-    stream = stream or sys.stderr
+def progress(label: str, total: int, *, silent: bool = False) -> Iterator[Advance]:
+    """Yields the function to call with the work done so far; writes to stderr."""
     if silent:
         yield lambda done, /, **numbers: None
-    elif stream.isatty():
-        yield from _bar(label, total, stream)
+    elif sys.stderr.isatty():
+        yield from _bar(label, total)
     else:
-        yield _Lines(label, total, stream)
+        yield _Lines(label, total)
 
 
 class _Lines:
-    def __init__(self, label: str, total: int, stream: TextIO):
-        self.label, self.total, self.stream = label, max(total, 1), stream
+    def __init__(self, label: str, total: int):
+        self.label, self.total = label, max(total, 1)
         self.time, self.done = time.monotonic(), 0
 
     def __call__(self, done: int, /, **numbers: int | float) -> None:
@@ -37,10 +36,10 @@ class _Lines:
         due = now - self.time >= SECONDS and done - self.done >= SHARE * self.total
         if due or (done >= self.total and self.done < self.total):
             self.time, self.done = now, done
-            print(f"{self.label}: {done}/{self.total} {_shown(numbers)}".rstrip(), file=self.stream, flush=True)
+            print(f"{self.label}: {done}/{self.total} {_shown(numbers)}".rstrip(), file=sys.stderr, flush=True)
 
 
-def _bar(label: str, total: int, stream: TextIO) -> Iterator[Advance]:
+def _bar(label: str, total: int) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -51,7 +50,7 @@ def _bar(label: str, total: int, stream: TextIO) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[numbers]}"),
     )
-    with Progress(*columns, console=Console(file=stream)) as bar:
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(label, total=total, numbers="")
         yield lambda done, /, **numbers: bar.update(task, completed=done, numbers=_shown(numbers))
 
