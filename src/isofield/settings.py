@@ -44,7 +44,7 @@ class FitSettings:
     steps: int | None = None
     """Training steps, exactly: same machine, seed and steps give the same bytes."""
     resolution: int = 256
-    """Cells per side of the lattice that the mesh is extracted on."""
+    """Points along the longest side of the lattice that the mesh is extracted on."""
     method: Literal["learned", "grid", "exact"] = "learned"
     """learned: a small network; grid: a sparse grid of distances; exact: the mesh itself, its distance computed."""
     encoding: Literal["hash", "fourier", "positional", "none"] = "hash"
@@ -83,7 +83,7 @@ class MeshSettings:
     output: Output
     """Mesh file to write: .ply .glb .obj .stl"""
     resolution: int = 256
-    """Cells per side of the lattice."""
+    """Lattice points along the longest side."""
     up: Literal["y", "z"] | None = None
     """Turn the mesh so that this axis points up, given that the other of the two did; left alone by default."""
     from_units: Unit | None = None

@@ -24,7 +24,7 @@ def run_mesh(settings: MeshSettings) -> dict[str, Any]:
     from isofield.meshing.extract import extract
 
     begun = time.perf_counter()
-    extraction = extract(field, settings.resolution)
+    extraction = extract(field, settings.resolution, progress=_say)
     seconds = time.perf_counter() - begun
 
     mesh = scaled(extraction.mesh, settings.from_units, settings.units)
@@ -64,6 +64,10 @@ def reduced(mesh: trimesh.Trimesh, faces: int) -> trimesh.Trimesh:
     from isofield.meshing.decimate import decimate
 
     return decimate(mesh, faces)
+
+
+def _say(message: str) -> None:
+    print(f"mesh: {message}", file=sys.stderr)
 
 
 def peak_memory() -> int | None:
