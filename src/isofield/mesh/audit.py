@@ -16,8 +16,8 @@ from isofield.mesh.read import read_mesh, weld_arrays
 class Audit:
     """Topology of a triangle mesh after merging bitwise equal vertices.
 
-    watertight: every directed edge occurs once and its reverse once, and no face is degenerate; manifold: every edge has
-    at most two faces and the faces around every vertex form one fan; oriented: no directed edge occurs twice;
+    watertight: every directed edge occurs once and its reverse once, and no face is degenerate; manifold: every edge
+    has at most two faces and the faces around every vertex form one fan; oriented: no directed edge occurs twice;
     components: pieces connected by shared vertices; euler: V - E + F; volume: signed, positive if faces look outward
     (user units cubed; meaningful for closed meshes); the rest are counts.
     """
@@ -44,7 +44,7 @@ class Audit:
 class Edges:
     """Undirected edges of a mesh: `ends` (e, 2), and for each edge the number of faces that run along it up and down.
 
-    of_corner (3 f,): edge that starts at each corner of each face, row by row; up (3 f,): from smaller to larger vertex.
+    of_corner (3 f,): edge that starts at each corner of each face, row by row; up (3 f,): it runs to the larger vertex.
     """
 
     ends: Integer[np.ndarray, "e 2"]
@@ -78,7 +78,9 @@ def audit_arrays(vertices: Float[np.ndarray, "v 3"], faces: Integer[np.ndarray, 
     used, count = len(np.unique(faces)), edges.faces
     twice = np.maximum(edges.forward, edges.backward) > 1
     return Audit(
-        watertight=bool(len(faces) and not degenerate.any() and (edges.forward == 1).all() and (edges.backward == 1).all()),
+        watertight=bool(
+            len(faces) and not degenerate.any() and (edges.forward == 1).all() and (edges.backward == 1).all()
+        ),
         manifold=bool(len(faces) and not degenerate.any() and (count <= 2).all() and not pinched),
         oriented=not bool(twice.any()),
         components=len(np.unique(vertex_components(faces, len(vertices))[faces[:, 0]])),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import igl
 import numpy as np
-from jaxtyping import Float, Integer, Num
+from jaxtyping import Integer, Num
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -55,7 +55,7 @@ def _without_area(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def _not_repeated(faces: np.ndarray, vertices: int) -> np.ndarray:
-    """(f,) bool: the first of all faces with the same corners; a face and its reverse both stay if that keeps walls shut.
+    """(f,) bool: the first of all faces with the same corners; a face and its reverse both stay if that keeps walls.
 
     Two solids that share a wall have it once in each sense: dropping one of them would open a solid.
     """

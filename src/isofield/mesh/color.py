@@ -28,7 +28,7 @@ def color_kind(mesh: trimesh.Trimesh) -> ColorKind:
     """How the mesh stores its colour; a plain coloured material counts as "face"."""
     visual = mesh.visual
     if isinstance(visual, ColorVisuals):
-        return visual.kind or "none"
+        return {"vertex": "vertex", "face": "face"}.get(visual.kind or "", "none")  # type: ignore[return-value]
     if not isinstance(visual, TextureVisuals):
         return "none"
     if (
@@ -60,7 +60,7 @@ def surface_colors(
 
 
 def barycentric(triangles: Float[np.ndarray, "n 3 3"], points: Shaped[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    """Barycentric coordinates of points on their triangles, clipped to the triangle; the first corner if it has no area."""
+    """Barycentric coordinates of points on their triangles, clipped to them; the first corner where there is no area."""
     a, u, v = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
     w = points - a
     uu, uv, vv = (np.einsum("nd,nd->n", *pair) for pair in ((u, u), (u, v), (v, v)))
@@ -74,7 +74,7 @@ def barycentric(triangles: Float[np.ndarray, "n 3 3"], points: Shaped[np.ndarray
 
 
 def bilinear(image: Shaped[np.ndarray, "h w c"], uv: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n c"]:
-    """Texture look-up with repeat wrap; (0, 0) is the lower left corner of the image, texel centres lie at half integers."""
+    """Texture look-up with repeat wrap; (0, 0) is the image's lower left corner, texel centres lie at half integers."""
     height, width = image.shape[:2]
     position = np.stack([uv[:, 0] * width, (1 - uv[:, 1]) * height], 1) - 0.5
     low = np.floor(position).astype(np.int64)
@@ -121,7 +121,7 @@ def _base_color(material: Material) -> np.ndarray:
         return np.full(3, UNPAINTED)
     if isinstance(material, PBRMaterial):
         return to_srgb(np.asarray(material.baseColorFactor)[:3] / 255.0)
-    return np.asarray(material.diffuse)[:3] / 255.0
+    return np.asarray(material.diffuse)[:3] / 255.0  # type: ignore[attr-defined]
 
 
 def _is_painted(material: Material) -> bool:

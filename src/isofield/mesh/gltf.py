@@ -1,7 +1,7 @@
 """glTF 2.0, read strictly (.gltf, .glb): every index is checked, nothing is skipped in silence.
 
-Source: Khronos glTF 2.0 specification; KHR_texture_transform, KHR_mesh_quantization, KHR_materials_pbrSpecularGlossiness,
-EXT_texture_webp. Skins and morph targets are left in their rest pose.
+Source: Khronos glTF 2.0 specification; KHR_texture_transform, KHR_mesh_quantization, EXT_texture_webp,
+KHR_materials_pbrSpecularGlossiness. Skins and morph targets are not applied.
 """
 
 import base64
@@ -28,7 +28,7 @@ MAX_ZEROS = 10_000_000  # rows of an accessor without data (a sparse one): no fi
 
 
 def read_gltf(path: Path) -> list[Part]:
-    """Parts of the default scene in world coordinates (float64), colours in sRGB; InputError for what breaks the format."""
+    """Parts of the default scene in world coordinates (float64), colours in sRGB; InputError for a damaged file."""
     reader = _Reader(path)
     return [part for mesh, matrix in _instances(path, reader.json) for part in _primitives(reader, mesh, matrix)]
 
@@ -136,6 +136,8 @@ class _Reader:
     def __init__(self, path: Path):
         self.path = path
         data = path.read_bytes()
+        self.json: dict
+        self.blob: bytes | None
         self.json, self.blob = _split_glb(path, data) if data[:4] == b"glTF" else (json.loads(data), None)
         foreign = set(self.json.get("extensionsRequired", [])) - KNOWN
         if foreign:

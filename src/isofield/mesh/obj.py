@@ -13,7 +13,7 @@ from isofield.mesh.parts import Part
 
 @dataclass
 class _Document:
-    """vertices: coordinates and, where given, colours; corners: unique (vertex, uv) pairs; groups: triangles by material."""
+    """vertices: coordinates, then colours if given; corners: unique (vertex, uv) pairs; groups: triangles by material."""
 
     vertices: list[list[float]] = field(default_factory=list)
     uv: list[tuple[float, float]] = field(default_factory=list)
@@ -23,7 +23,7 @@ class _Document:
 
 
 def read_obj(path: Path) -> list[Part]:
-    """One part per material, polygons as fans, `v x y z r g b` as vertex colours; a cloud has one part without faces."""
+    """One part per material, polygons as fans, `v x y z r g b` as colours; a cloud is one part without faces."""
     document = _parse(path)
     if not document.vertices:
         return []

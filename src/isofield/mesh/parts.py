@@ -57,7 +57,7 @@ def assemble(parts: list[Part]) -> trimesh.Trimesh:
 def _textures(parts: list[Part]) -> TextureVisuals:
     uv = np.concatenate([np.zeros((len(p.vertices), 2)) if p.uv is None else p.uv for p in parts])
     keys = [("image", id(p.image)) if p.image is not None else ("plain", *_diffuse(p)) for p in parts]
-    first = {key: part for key, part in reversed(list(zip(keys, parts, strict=True)))}
+    first = dict(reversed(list(zip(keys, parts, strict=True))))
     materials = [SimpleMaterial(image=p.image, diffuse=_bytes(_diffuse(p))) for p in first.values()]
     number = {key: index for index, key in enumerate(first)}
     chosen = np.concatenate([np.full(len(p.faces), number[key]) for key, p in zip(keys, parts, strict=True)])

@@ -6,15 +6,15 @@ from pathlib import Path
 from isofield.errors import InputError
 
 SIZE = {
-    "char": 1, "int8": 1, "uchar": 1, "uint8": 1, "short": 2, "int16": 2, "ushort": 2, "uint16": 2, "int": 4, "int32": 4,
-    "uint": 4, "uint32": 4, "float": 4, "float32": 4, "double": 8, "float64": 8,
+    "char": 1, "int8": 1, "uchar": 1, "uint8": 1, "short": 2, "int16": 2, "ushort": 2, "uint16": 2,
+    "int": 4, "int32": 4, "uint": 4, "uint32": 4, "float": 4, "float32": 4, "double": 8, "float64": 8,
 }  # fmt: skip
 MAX_HEADER = 1 << 16
 
 
 @dataclass
 class PlyHeader:
-    """counts: rows per element in the file's order; row_bytes: bytes of a row without its list items; body: where data start."""
+    """counts: rows per element; row_bytes: bytes of one row, list items not counted; body: byte where the data start."""
 
     encoding: str = ""
     counts: dict[str, int] = field(default_factory=dict)

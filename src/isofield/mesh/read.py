@@ -1,9 +1,9 @@
 """Any mesh file -> one triangle mesh in the user's coordinates, or one clear sentence why not."""
 
-import logging
 import warnings
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -23,9 +23,9 @@ EXPORT_AGAIN = "open it in the program that made it and export it again"
 def read_mesh(path: str | PathLike) -> trimesh.Trimesh:
     """Read .obj .ply .off .stl .glb .gltf .dae into one mesh: user's units and axes, float64, colours kept.
 
-    Scene transforms are applied and polygons cut into triangles. One texture stays a `TextureVisuals`; several materials
-    share one with a `MultiMaterial`; look colours up with `surface_colors`. Vertices and faces are kept as they are read
-    (nothing is merged or repaired), see `weld`. Raises InputError for whatever is not a mesh.
+    Scene transforms are applied and polygons cut into triangles. One texture stays a `TextureVisuals`; several
+    materials share one with a `MultiMaterial`; look colours up with `surface_colors`. Nothing is merged or repaired,
+    see `weld`. Raises InputError for whatever is not a mesh.
     """
     path = Path(path)
     _check_file(path)
@@ -89,8 +89,7 @@ def _read(path: Path) -> trimesh.Trimesh:
         parts = OWN_READERS[suffix](path)
         return assemble(parts) if parts else trimesh.Trimesh(process=False)
     header = check_ply(path) if suffix == ".ply" else None
-    logging.getLogger("trimesh").disabled = True
-    loaded = trimesh.load(path, process=False, maintain_order=True)
+    loaded: Any = trimesh.load(path, process=False, maintain_order=True)
     if isinstance(loaded, trimesh.Scene):  # an .stl of several solids, or of none
         loaded = loaded.to_mesh() if loaded.geometry else trimesh.Trimesh(process=False)
     if isinstance(loaded, trimesh.PointCloud):

@@ -19,8 +19,8 @@ DEEPSDF_NEAR_FRACTION = 0.94  # about 500,000 near the surface to 30,000 in the 
 class SdfSamples:
     """Samples of the signed distance to a shape, in its unit frame, float32.
 
-    sdf: negative inside; closest: nearest point of the surface, normals: unit face normals there; colors: sRGB in [0, 1]
-    there; directions: unit view directions, from a camera outside to the point.
+    sdf: negative inside; closest: nearest point of the surface; normals: unit face normals there; colors: sRGB in
+    [0, 1] there; directions: unit view directions, from a camera outside to the point.
     """
 
     points: Float32[np.ndarray, "n 3"]
@@ -48,8 +48,8 @@ def sample(
     label: str | None = None,
     source: str = "",
 ) -> SdfSamples:
-    """`count` samples: a fraction near the surface, shared out over the Gaussians `near` (standard deviations in the unit
-    frame), the others uniform in the cube [-1, 1]^3; in random order, the same for the same seed.
+    """`count` samples: a fraction near the surface, shared out over the Gaussians `near` (standard deviations in the
+    unit frame), the others uniform in the cube [-1, 1]^3; in random order, the same for the same seed.
 
     Faces are cleaned first (`clean_faces`); the mesh itself is not changed. Colours come with any mesh that has some.
     """
@@ -92,7 +92,7 @@ def face_normals(vertices: Num[np.ndarray, "v 3"], faces: Integer[np.ndarray, "f
 
 
 def view_directions(rng: np.random.Generator, normals: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    """Random unit directions in which a camera outside sees a surface: evenly over the half sphere against its normal."""
+    """Random unit directions in which a camera outside sees a surface: evenly over the half sphere facing it."""
     directions = rng.standard_normal(normals.shape)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     away = np.einsum("nd,nd->n", directions, normals) > 0

@@ -61,7 +61,7 @@ def turn(vectors: Float[np.ndarray, "n 3"], up: Literal["y", "z"] | None) -> Flo
 
 
 def vertex_normals(mesh: trimesh.Trimesh) -> Float[np.ndarray, "v 3"]:
-    """Unit normals, weighted with the angles of the faces around each vertex; z where a vertex has no face with area."""
+    """Unit normals, weighted with the angles of the faces around each vertex; z where no face with area is around."""
     triangles = np.asarray(mesh.vertices, np.float64)[mesh.faces]
     face = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     face /= np.maximum(np.linalg.norm(face, axis=1, keepdims=True), np.finfo(float).tiny)
