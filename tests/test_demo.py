@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 
-from isofield.demo.display import View, creased_normals, decimated, heat_colors, refined
+from isofield.demo.display import View, creased_normals, decimated, refined, to_uint8
 from isofield.demo.exhibit import compared_views, numbers
 from isofield.demo.packing import packed
 from isofield.demo.page import Exhibit, Number, Picture, render_page
 from isofield.demo.run import MODELS, command, fit_settings, run_demo
+from isofield.render.colormap import error_colors
 from isofield.settings import DemoSettings
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -126,11 +128,11 @@ def test_refining_keeps_shape_and_looks_up_the_texture():
 def test_decimation_keeps_volume_and_colour():
     pytest.importorskip("fast_simplification")
     mesh = trimesh.creation.icosphere(5)
-    mesh.visual.vertex_colors = np.c_[heat_colors(mesh.vertices[:, 0] + 1, 2.0), np.full(len(mesh.vertices), 255)]
+    mesh.visual.vertex_colors = np.c_[heat(mesh.vertices[:, 0] + 1, 2.0), np.full(len(mesh.vertices), 255)]
     small = decimated(mesh, faces=2000)
     assert len(small.mesh.faces) <= 2000
     assert small.mesh.volume == pytest.approx(mesh.volume, rel=0.01)
-    expected = heat_colors(np.asarray(small.mesh.vertices[:, 0] + 1), 2.0).astype(int)
+    expected = heat(np.asarray(small.mesh.vertices[:, 0] + 1), 2.0).astype(int)
     assert np.abs(small.colors.astype(int) - expected).mean() < 3
 
 
@@ -138,7 +140,7 @@ def test_error_layer_shows_the_distance_to_the_other_mesh():
     views, top = compared_views(ball(1.0), ball(1.1))
     assert 0.09 < top <= 0.2
     errors = [view.layers["error"].astype(float) for view in views]
-    assert errors[0] == pytest.approx(heat_colors(np.full(len(errors[0]), 0.1), top).astype(float), abs=12)
+    assert errors[0] == pytest.approx(heat(np.full(len(errors[0]), 0.1), top).astype(float), abs=12)
     assert not (views[0].layers.keys() | views[1].layers.keys()) - {"error"}
 
 
@@ -156,6 +158,7 @@ def test_demo_fits_every_model_and_writes_one_page(tmp_path):
     def fit(settings):
         settings.output.mkdir()
         ball(float(np.ptp(trimesh.load_mesh(settings.input).vertices))).export(settings.output / "mesh.ply")
+        (settings.output / "preview.png").write_bytes(PNG)
         return {"watertight": True, "point_to_surface": 0.5}
 
     done = run_demo(DemoSettings(output=tmp_path / "out", short=True), fit)
@@ -164,6 +167,7 @@ def test_demo_fits_every_model_and_writes_one_page(tmp_path):
     assert all(model.title in text and f"-o {tmp_path / 'out' / model.name}" in text for model in MODELS)
     assert (tmp_path / "out/models/lion.glb").exists()
     assert len(text) < 12_000_000
+    assert Image.open(tmp_path / "out/overview.png").size == (1200, 3 * 1200)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
@@ -205,10 +209,12 @@ def browse(page: str, folder: Path, *flags: str) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
+def heat(distances: np.ndarray, limit: float) -> np.ndarray:
+    return to_uint8(error_colors(np.asarray(distances), limit))
+
+
 def textured_square() -> trimesh.Trimesh:
     """A unit square whose texture is red on the left and blue on the right."""
-    from PIL import Image
-
     image = Image.new("RGB", (64, 64), (255, 0, 0))
     image.paste((0, 0, 255), (32, 0, 64, 64))
     corners = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], float)

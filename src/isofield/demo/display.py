@@ -14,9 +14,6 @@ from isofield.mesh.color import color_kind, surface_colors
 FACES = 60_000  # of one embedded mesh: a megabyte or less on the page
 CELLS, TEXTURE_CELLS = 80, 400  # edges of an input longer than its longest side over this are cut for display
 CREASE = np.cos(np.radians(40))  # faces that meet at a sharper angle keep an edge between them
-HEAT = np.array(
-    [(49, 54, 149), (69, 117, 180), (116, 173, 209), (224, 243, 248), (254, 224, 144), (244, 109, 67), (165, 0, 38)]
-)
 
 
 @dataclass(frozen=True)
@@ -37,10 +34,9 @@ class Shown(NamedTuple):
     colors: np.ndarray | None
 
 
-def heat_colors(distance: Float[np.ndarray, " n"], top: float) -> UInt8[np.ndarray, "n 3"]:
-    """sRGB of distances between 0 (blue) and `top` (red); larger ones are as red as `top`."""
-    place = np.clip(distance / top, 0, 1) * (len(HEAT) - 1)
-    return np.stack([np.interp(place, np.arange(len(HEAT)), HEAT[:, k]) for k in range(3)], -1).round().astype(np.uint8)
+def to_uint8(colors: Float[np.ndarray, "n 3"]) -> UInt8[np.ndarray, "n 3"]:
+    """sRGB in [0, 1] as bytes."""
+    return (np.clip(colors, 0, 1) * 255).round().astype(np.uint8)
 
 
 def refined(mesh: trimesh.Trimesh, faces: int = FACES) -> Shown:
@@ -55,7 +51,7 @@ def refined(mesh: trimesh.Trimesh, faces: int = FACES) -> Shown:
     corners, parent = _cut(corners, length, faces)
     points = corners[..., :3].reshape(-1, 3)
     colors = surface_colors(mesh, np.repeat(parent, 3), points) if kind != "none" else np.zeros_like(points)
-    colors = (np.clip(colors, 0, 1) * 255).round().astype(np.uint8)
+    colors = to_uint8(colors)
     rows, index = np.unique(np.concatenate([points, colors], 1), axis=0, return_inverse=True)
     fine = trimesh.Trimesh(rows[:, :3], index.reshape(-1, 3), process=False)
     return Shown(fine, _unit(corners[..., 3:]), None if kind == "none" else rows[:, 3:].astype(np.uint8))

@@ -7,10 +7,11 @@ import numpy as np
 import trimesh
 from jaxtyping import Float
 
-from isofield.demo.display import Shown, View, decimated, heat_colors, refined
+from isofield.demo.display import Shown, View, decimated, refined, to_uint8
 from isofield.demo.page import Exhibit, Number, Picture
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.read import read_mesh
+from isofield.render.colormap import error_colors, round_limit
 
 
 def _yes(value: bool) -> str:
@@ -24,6 +25,8 @@ def _percent(value: float) -> str:
 def _size(count: int) -> str:
     return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
+
+CAPTION = "Input; result; the result's faces close up; distance from the result to the input, in the file's units."
 
 # Name on the page, key of the report, how to write it, what it means.
 FIGURES: list[tuple[str, str, Callable, str]] = [
@@ -60,7 +63,7 @@ def fitted_exhibit(
     before, after = read_mesh(source), read_mesh(run / "mesh.ply")
     views, top = compared_views(before, after)
     preview = run / "preview.png"
-    pictures = [Picture(preview.read_bytes(), "Input, result, and distance between them")] if preview.exists() else []
+    pictures = [Picture(preview.read_bytes(), CAPTION)] if preview.exists() else []
     return Exhibit(
         title=title,
         text=text,
@@ -84,7 +87,7 @@ def compared_views(before: trimesh.Trimesh, after: trimesh.Trimesh) -> tuple[lis
     """
     source, result = refined(before), decimated(after)
     missing, added = _distance(source.mesh, after), _distance(result.mesh, before)
-    top = _rounded_up(float(np.percentile(np.concatenate([missing, added]), 98)))
+    top = round_limit(np.concatenate([missing, added]))
     less = f", {len(result.mesh.faces):,} shown" if len(result.mesh.faces) < len(after.faces) else ""
     return [
         _view(f"Input: {len(before.faces):,} triangles", source, missing, top),
@@ -100,7 +103,7 @@ def numbers(report: dict) -> list[Number]:
 
 def _view(label: str, shown: Shown, error: np.ndarray, top: float) -> View:
     colors = {} if shown.colors is None else {"color": shown.colors}
-    return View(label, shown.mesh, shown.normals, colors | {"error": heat_colors(error, top)})
+    return View(label, shown.mesh, shown.normals, colors | {"error": to_uint8(error_colors(error, top))})
 
 
 def _distance(mesh: trimesh.Trimesh, other: trimesh.Trimesh) -> Float[np.ndarray, " v"]:
@@ -110,11 +113,3 @@ def _distance(mesh: trimesh.Trimesh, other: trimesh.Trimesh) -> Float[np.ndarray
 def _heat_label(top: float, mesh: trimesh.Trimesh) -> str:
     """The red end in the model's units and in percent of its longest side."""
     return f"{top:.3g} and more ({100 * top / float(mesh.extents.max()):.2g} % of the longest side)"
-
-
-def _rounded_up(value: float) -> float:
-    """To one significant digit, upwards; any positive value for zero."""
-    if value <= 0:
-        return 1e-9
-    unit = 10.0 ** np.floor(np.log10(value))
-    return float(np.ceil(value / unit) * unit)

@@ -12,7 +12,8 @@ def packed(views: list[View], up: str = "y") -> list[dict]:
     """Each view as {label, vertices, faces, index_bytes, positions, normals, indices, layers}.
 
     positions: uint16, 65535 for the side of the common cube, which is the diagonal of the box around all views;
-    normals: int8 x 3; indices: uint16 or uint32; layers: uint8 x 3 for each name. up: the axis of the meshes that points up; the page's is y.
+    normals: int8 x 3; indices: uint16 or uint32; layers: uint8 x 3 for each name.
+    up: the axis of the meshes that points up; the page's is y.
     """
     points = [_y_up(np.asarray(view.mesh.vertices, np.float64), up) for view in views]
     low, high = np.min([p.min(0) for p in points], 0), np.max([p.max(0) for p in points], 0)

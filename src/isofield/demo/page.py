@@ -7,8 +7,11 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
-from isofield.demo.display import HEAT, View
+import numpy as np
+
+from isofield.demo.display import View, to_uint8
 from isofield.demo.packing import packed
+from isofield.render.colormap import ramp
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ def _views(exhibit: Exhibit) -> str:
         f'plus and minus zoom"></canvas><figcaption>{escape(view.label)}</figcaption></figure>'
         for view in exhibit.views
     )
-    stops = ",".join(f"rgb({r},{g},{b})" for r, g, b in HEAT.tolist())
+    scale = to_uint8(ramp(np.linspace(0, 1, 9)))
+    stops = ",".join(f"rgb({r},{g},{b})" for r, g, b in scale.tolist())
     legend = f'<div class="legend" hidden><span>0</span><i style="background:linear-gradient(90deg,{stops})"></i>'
     legend += f"<span>{escape(exhibit.heat)}</span></div>"
     return (

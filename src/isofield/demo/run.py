@@ -5,7 +5,10 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from io import BytesIO
 from pathlib import Path
+
+from PIL import Image
 
 from isofield import __version__
 from isofield.data import attribution, bundled
@@ -62,7 +65,7 @@ MODELS = (
 
 
 def run_demo(settings: DemoSettings, fit: Callable[[FitSettings], dict] | None = None) -> dict:
-    """Fit every model, write the page, and return {"page": path, "models": {name: report}}.
+    """Fit every model, write index.html and overview.png, and return {"page": path, "models": {name: report}}.
 
     fit: what turns FitSettings into a run folder and its report; `isofield.tasks.fit.run_fit` if not given.
     """
@@ -73,10 +76,26 @@ def run_demo(settings: DemoSettings, fit: Callable[[FitSettings], dict] | None =
         source = _provide(model, settings.output)
         reports[model.name] = fit(fit_settings(settings, source))
         exhibits.append(_exhibit(model, settings, source, reports[model.name]))
+    with replacing(settings.output / "overview.png") as path:
+        stacked([picture.png for exhibit in exhibits for picture in exhibit.pictures]).save(path, optimize=True)
     page = settings.output / "index.html"
     with replacing(page) as path:
         path.write_text(render_page("isofield", LEAD, exhibits, _origin()), encoding="utf-8")
     return {"page": str(page), "models": reports}
+
+
+def stacked(pngs: list[bytes], width: int = 1200) -> Image.Image:
+    """Pictures below each other, each scaled to the same width."""
+    images = [Image.open(BytesIO(png)).convert("RGB") for png in pngs]
+    rows = [
+        image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS) for image in images
+    ]
+    sheet = Image.new("RGB", (width, max(sum(row.height for row in rows), 1)), "white")
+    top = 0
+    for row in rows:
+        sheet.paste(row, (0, top))
+        top += row.height
+    return sheet
 
 
 def fit_settings(settings: DemoSettings, source: Path) -> FitSettings:

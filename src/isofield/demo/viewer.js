@@ -121,7 +121,7 @@
     page.dataset.drawn = String(+page.dataset.drawn + 1);
   }
 
-  const HOME = { yaw: -0.6, pitch: 0.35, distance: 3.6 };
+  const HOME = { yaw: -0.6, pitch: 0.35, distance: 3.2 };
 
   function start(viewer) {
     const views = JSON.parse(viewer.querySelector("script").textContent);
