@@ -167,7 +167,8 @@ def test_demo_fits_every_model_and_writes_one_page(tmp_path):
     assert all(model.title in text and f"-o {tmp_path / 'out' / model.name}" in text for model in MODELS)
     assert (tmp_path / "out/models/lion.glb").exists()
     assert len(text) < 12_000_000
-    assert Image.open(tmp_path / "out/overview.png").size == (1200, 3 * 1200)
+    with Image.open(tmp_path / "out/overview.png") as overview:
+        assert overview.size == (1200, 3 * 1200)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
