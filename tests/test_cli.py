@@ -118,6 +118,18 @@ def test_bad_usage_is_the_same_line_where_utf8_cannot_be_printed():
         assert len(lines.pop()) < 120
 
 
+def test_inspect_answers_for_people_and_scripts(tmp_path, capsys):
+    corners = "v 0 0 0\nv 3 0 0\nv 0 4 0\nv 0 0 5\n"
+    (tmp_path / "a.obj").write_text(corners + "f 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n")
+    assert main(["inspect", str(tmp_path / "a.obj"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["watertight"], found["faces"], found["extent"]) == (True, 4, [3.0, 4.0, 5.0])
+    assert main(["inspect", str(tmp_path / "a.obj")]) == 0
+    assert "4 faces" in capsys.readouterr().out
+    (tmp_path / "b.obj").write_text(corners + "f 1 3 x\n")
+    assert "b.obj" in usage_error(capsys, "inspect", str(tmp_path / "b.obj"))
+
+
 def test_settings_arrive_typed_and_flat(fit, tmp_path):
     seen = []
     code = fit(lambda s: (seen.append(s), {})[1], "--steps", "5", "--class", "car", "--activation", "sine", "--restart")

@@ -197,6 +197,16 @@ def test_lock_ends_with_a_killed_process(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_a_full_disk_still_locks(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with locked(tmp_path), pytest.raises(InputError, match="process unknown"), locked(tmp_path):
+        pass
+    assert names(tmp_path) == []
+
+
 def test_only_our_leftovers_are_removed(tmp_path):
     (tmp_path / ".isofield-tmp-1-abc.ply").write_text("half")
     (tmp_path / ".isofield-tmp-1-abd" / "sub").mkdir(parents=True)

@@ -22,6 +22,11 @@ from isofield.files import replacing
 from isofield.interrupt import interruptible
 
 def run_fit(settings):
+    if settings.class_name == "no loop":
+        with replacing(settings.output) as temporary:
+            temporary.write_text("half")
+            print("ready", flush=True)
+            time.sleep(30)
     with interruptible() as stop:
         print("ready", flush=True)
         while not stop.requested:
@@ -62,6 +67,16 @@ def test_twice_stops_at_once_and_leaves_no_half_file(tmp_path, number, code):
         process.send_signal(number)
         assert process.stdout is not None
         assert process.stdout.readline() == "saving\n"
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "Traceback" not in stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_outside_a_loop_once_is_enough_and_leaves_no_half_file(tmp_path, number, code):
+    with start(str(tmp_path / "out"), "no loop") as process:
         process.send_signal(number)
         _, stderr = process.communicate(timeout=20)
     assert process.returncode == code

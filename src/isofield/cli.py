@@ -2,7 +2,9 @@
 
 import os
 import re
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,8 +22,6 @@ from isofield.errors import InputError, IsofieldError
 from isofield.settings import DemoSettings, EvaluateSettings, FitSettings, InspectSettings, MeshSettings
 
 DESCRIPTION = "Any mesh in, a signed distance field in the middle, a closed and coloured mesh out, measured."
-
-
 _HELP_INDENT = " " * 9  # what the parser repeats of an option's help below its name
 _RULE = re.compile(r"\s*[─-]{5,}\s*")
 
@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code: 0, 2 for bad usage or input, 1 for anything else."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     warnings.showwarning = show_warning
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that temporary files are removed
     if arguments == ["--version"]:
         print(f"isofield {__version__}")
         return 0
@@ -62,7 +64,7 @@ def _inspect(settings: InspectSettings) -> Answer:
     from isofield.mesh.inspect import inspect
 
     inspection = inspect(settings.input)
-    return Answer(inspection.tojson_text(), f"{inspection}\n")
+    return Answer(inspection.to_json(), f"{inspection}\n")
 
 
 def _fit(settings: FitSettings) -> Answer:

@@ -209,8 +209,9 @@ def _acquire(path: Path) -> int:
         try:
             _lock(descriptor)
             if _is_at(path, descriptor):
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, str(os.getpid()).encode())
+                with suppress(OSError):  # a full disk: held all the same, only without the holder's name
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, str(os.getpid()).encode())
                 return descriptor
         except BlockingIOError:
             holder = path.read_text() or "unknown"
