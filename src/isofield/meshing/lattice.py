@@ -39,6 +39,11 @@ class Lattice:
         _, ny, nz = self.shape
         return ((index[:, 0] + 1) * (ny + 2) + index[:, 1] + 1) * (nz + 2) + index[:, 2] + 1
 
+    def steps(self, offsets: Points) -> Keys:
+        """What must be added to a point's key to reach its neighbours."""
+        _, ny, nz = self.shape
+        return offsets @ np.array([(ny + 2) * (nz + 2), nz + 2, 1])
+
     def index(self, keys: Keys) -> Points:
         _, ny, nz = self.shape
         rest, z = np.divmod(keys, nz + 2)
@@ -81,7 +86,7 @@ class Samples:
         asked = found.copy()
         asked[found] = np.isfinite(self._values[position[found]])
         if not asked.all():
-            self._query(np.unique(keys[~asked]))
+            self._query(distinct(keys[~asked]))
             position, _ = self._find(keys)
         return self._values[position]
 
@@ -126,6 +131,18 @@ class Samples:
 
     def _find(self, keys: Keys) -> tuple[Keys, Bool[np.ndarray, " n"]]:
         position = np.minimum(np.searchsorted(self._keys, keys), max(len(self._keys) - 1, 0))
-        if len(self._keys) == 0:
-            return position, np.zeros(len(keys), bool)
-        return position, self._keys[position] == keys
+        return position, among(keys, self._keys, position)
+
+
+def distinct(keys: Keys) -> Keys:
+    """Sorted and without repeats; several times as fast as np.unique, which hashes."""
+    keys = np.sort(keys)
+    return keys[np.diff(keys, prepend=-1) > 0]
+
+
+def among(keys: Keys, ordered: Keys, position: Keys | None = None) -> Bool[np.ndarray, " n"]:
+    """Which keys are in a sorted array; `position` is where they would stand, if known."""
+    if not len(ordered):
+        return np.zeros(len(keys), bool)
+    position = np.searchsorted(ordered, keys) if position is None else position
+    return ordered[np.minimum(position, len(ordered) - 1)] == keys

@@ -53,9 +53,9 @@ def polygonise(
     """
     case = case_numbers(corners < 0)
     cell, edge = np.nonzero(CASES.cut[case])
-    _, first, number = np.unique(_edge_keys(cells)[cell, edge], return_index=True, return_inverse=True)
+    first, number = _number(_edge_keys(cells)[cell, edge])
     vertex_of = np.empty((len(cells), 12), np.int64)
-    vertex_of[cell, edge] = number.ravel()
+    vertex_of[cell, edge] = number
     return _place(cells, corners, cell[first], edge[first], nearest), _faces(case, vertex_of)
 
 
@@ -81,6 +81,15 @@ def crossed_mask(inside: np.ndarray) -> np.ndarray:
         low[axis], high[axis] = slice(None, -1), slice(1, None)
         every, some = every[tuple(low)] & every[tuple(high)], some[tuple(low)] | some[tuple(high)]
     return some & ~every
+
+
+def _number(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each distinct key stands first, in ascending order, and for each key its rank among the distinct ones."""
+    order = np.argsort(keys, kind="stable")
+    new = np.diff(keys[order], prepend=-1) > 0
+    number = np.empty(len(keys), np.int64)
+    number[order] = np.cumsum(new) - 1
+    return order[new], number
 
 
 def _edge_keys(cells: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isofield.meshing.cases import CASES, CORNERS, EDGE_HIGH, EDGE_LOW, FACES
-from isofield.meshing.lattice import Keys, Lattice, Points, Samples
+from isofield.meshing.lattice import Keys, Lattice, Points, Samples, among, distinct
 from isofield.meshing.marching_cubes import case_numbers
 from isofield.meshing.slopes import FLAT, SlopeBound
 
@@ -106,8 +106,9 @@ def refine(samples: Samples, bound: SlopeBound, blocks: Points) -> Points:
     Face centres first, then edge centres, then corners: a point is asked only when no point asked before reaches it.
     """
     lattice = samples.lattice
-    keys, ids = np.unique(np.stack([lattice.keys(blocks + p) for p in LOCAL], axis=1), return_inverse=True)
-    ids = ids.reshape(len(blocks), 27)
+    block_keys = lattice.keys(blocks)[:, None] + lattice.steps(LOCAL)
+    keys = distinct(block_keys.ravel())
+    ids = np.searchsorted(keys, block_keys)
     values = samples.known(keys)
     for level in range(4):
         _settle_points(samples, bound, values, keys, ids, level)
@@ -121,8 +122,9 @@ def _settle_points(
 ) -> None:
     """Give every point of one parity class a value: deduced from points within reach, or asked. Works in place."""
     reach = bound.reach(values) / samples.lattice.spacing
-    targets = np.unique(ids[:, PARITY[level]])
-    targets = targets[np.isnan(values[targets])]
+    target = np.zeros(len(keys), bool)
+    target[ids[:, PARITY[level]]] = True
+    targets = np.flatnonzero(target & np.isnan(values))
     deduced = np.zeros(len(keys))
     for q in PARITY[level]:
         for p in np.concatenate(PARITY[: level + 1]):
@@ -171,13 +173,13 @@ def follow(samples: Samples, cells: Points) -> Crossed:
         corners = _corners(samples, front)
         ends = _ask_ends(samples, front, corners)
         crossed = front[_crossed(corners < 0)]
-        done = np.union1d(done, lattice.keys(crossed))
+        done = distinct(np.concatenate([done, lattice.keys(crossed)]))
         beyond = _beyond(crossed, corners[_crossed(corners < 0)])
         if samples.contradicted > before:
             beyond = np.concatenate([beyond, front, _around(lattice.index(ends))])
-            done = np.setdiff1d(done, lattice.keys(beyond))
+            done = done[~among(done, distinct(lattice.keys(beyond)))]
         front = _distinct(lattice, beyond)
-        front = front[~np.isin(lattice.keys(front), done)]
+        front = front[~among(lattice.keys(front), done)]
     found = lattice.index(done)
     corners = _corners(samples, found)
     keep = _crossed(corners < 0)
@@ -186,12 +188,12 @@ def follow(samples: Samples, cells: Points) -> Crossed:
 
 def _distinct(lattice: Lattice, cells: Points) -> Points:
     inside = ((cells >= -1) & (cells < lattice.shape)).all(axis=1)
-    return lattice.index(np.unique(lattice.keys(cells[inside])))
+    return lattice.index(distinct(lattice.keys(cells[inside])))
 
 
 def _corners(samples: Samples, cells: Points) -> np.ndarray:
     """Values minus level (n, 8); asks where nothing is known."""
-    keys = np.stack([samples.lattice.keys(cells + corner) for corner in CORNERS], axis=1).ravel()
+    keys = (samples.lattice.keys(cells)[:, None] + samples.lattice.steps(CORNERS)).ravel()
     values = samples.known(keys)
     missing = np.isnan(values)
     if missing.any():
@@ -209,7 +211,7 @@ def _ask_ends(samples: Samples, cells: Points, corners: np.ndarray) -> Keys:
         ends[:, low] |= within
         ends[:, high] |= within
     row, corner = np.nonzero(ends & np.isinf(corners))
-    keys = np.unique(samples.lattice.keys(cells[row] + CORNERS[corner]))
+    keys = distinct(samples.lattice.keys(cells[row] + CORNERS[corner]))
     samples.ask(keys)
     return keys
 
