@@ -8,8 +8,10 @@ from jaxtyping import Integer, Num
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from isofield.mesh.audit import Edges, degenerate_faces, edges_of, face_keys, signed_volume
+from isofield.mesh.audit import Edges, degenerate_faces, edges_of, face_keys
 from isofield.mesh.read import weld_arrays
+
+MAX_NESTED = 2000  # closed patches beyond which nobody looks for those that are inside out
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _to_turn(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     if torn.any():
         oriented = igl.bfs_orient(np.ascontiguousarray(faces[torn]))[0]
         turned[torn] = ~_same_sense(oriented, faces[torn])
-        volume = _volumes(vertices, oriented, patch[torn], patch.max() + 1)
+        volume = _volumes(vertices, oriented, patch[torn], int(patch.max()) + 1)
         turned[torn] ^= volume[patch[torn]] < 0
     return turned ^ _inside_out(vertices, np.where(turned[:, None], faces[:, ::-1], faces), patch)
 
@@ -124,19 +126,42 @@ def _volumes(vertices: np.ndarray, faces: np.ndarray, patch: np.ndarray, count: 
 
 
 def _inside_out(vertices: np.ndarray, faces: np.ndarray, patch: np.ndarray) -> np.ndarray:
-    """(f,) bool: faces of closed patches of negative volume that no other patch encloses (those are no cavities)."""
+    """(f,) bool: faces of closed patches of negative volume that nothing encloses, and of all that lies within them.
+
+    A patch of negative volume within one of positive volume is a cavity and stays.
+    """
     count = int(patch.max()) + 1
     edges = edges_of(faces, len(vertices))
-    closed_edge = (edges.forward == 1) & (edges.backward == 1)
-    open_patch = np.bincount(patch, ~closed_edge[edges.of_corner].reshape(-1, 3).all(1), count) > 0
-    suspects = np.flatnonzero((_volumes(vertices, faces, patch, count) < 0) & ~open_patch)
-    if not len(suspects):
+    shut = (edges.forward == 1) & (edges.backward == 1)
+    closed = np.bincount(patch, ~shut[edges.of_corner].reshape(-1, 3).all(1), count) == 0
+    volume = _volumes(vertices, faces, patch, count)
+    if not (closed & (volume < 0)).any() or closed.sum() > MAX_NESTED:
         return np.zeros(len(faces), bool)
-    if not open_patch.any() and signed_volume(vertices, faces) < 0:
-        return np.ones(len(faces), bool)  # everything is inside out, cavities included
-    rest = np.ascontiguousarray(faces[~np.isin(patch, suspects)])
-    if not len(rest):
-        return np.isin(patch, suspects)
-    probes = vertices[[faces[patch == label][0, 0] for label in suspects]]
-    around = igl.fast_winding_number(vertices, rest, np.ascontiguousarray(probes))
-    return np.isin(patch, suspects[np.atleast_1d(around) < 0.5])
+    labels = np.flatnonzero(closed)
+    parts = [vertices[faces[patch == label]] for label in labels]
+    outermost = labels[_outermost(parts, np.abs(volume[labels]))]
+    wrong = np.zeros(count, bool)
+    wrong[labels] = volume[outermost] < 0
+    return wrong[patch]
+
+
+def _outermost(parts: list[np.ndarray], volume: np.ndarray) -> np.ndarray:
+    """For each closed part (triangles (f, 3, 3)) the largest part that encloses it, or itself."""
+    low = np.stack([part.min((0, 1)) for part in parts])
+    high = np.stack([part.max((0, 1)) for part in parts])
+    root = np.arange(len(parts))
+    for inner in range(len(parts)):
+        probe = parts[inner][0, 0]
+        around = np.flatnonzero((low < probe).all(1) & (high > probe).all(1))
+        enclosing = [outer for outer in around if outer != inner and abs(_winding(parts[outer], probe)) > 0.5]
+        root[inner] = max(enclosing, key=lambda outer: volume[outer], default=inner)
+    return root
+
+
+def _winding(triangles: np.ndarray, point: np.ndarray) -> float:
+    """Winding number of one point by solid angles (Van Oosterom and Strackee 1983)."""
+    a, b, c = np.moveaxis(triangles - point, 1, 0)
+    la, lb, lc = (np.linalg.norm(side, axis=1) for side in (a, b, c))
+    numerator = np.einsum("nd,nd->n", a, np.cross(b, c))
+    dots = [np.einsum("nd,nd->n", *pair) for pair in ((a, b), (b, c), (c, a))]
+    return float(np.arctan2(numerator, la * lb * lc + dots[0] * lc + dots[1] * la + dots[2] * lb).sum() / (2 * np.pi))
