@@ -141,11 +141,12 @@ def _usage_line(said: str, arguments: list[str]) -> str:
     framed = "╭" in plain  # otherwise, where UTF-8 cannot be printed, the title is a section of its own
     lines = [line.strip("│").rstrip() for line in plain.splitlines() if not line.startswith(("╭", "╰"))]
     sections = "\n".join("" if _RULE.fullmatch(line) else line or " " for line in lines).split("\n\n")
-    fault = [line.strip() for line in sections[0 if framed else 1].splitlines() if not line.startswith(_HELP_INDENT)]
+    first = sections[0 if framed or len(sections) == 1 else 1]
+    fault = [line.strip() for line in first.splitlines() if not line.startswith(_HELP_INDENT)]
     meant = [lines[i + 1].split()[0] for i, line in enumerate(lines[:-1]) if "Perhaps you meant" in line]
     verb = f" {arguments[0]}" if arguments and arguments[0] in VERBS else ""
     hint = f" (perhaps you meant {meant[0]})" if meant else ""
-    return f"{' '.join(fault).split(' Got errors:')[0].rstrip('.')}{hint}; see isofield{verb} --help"
+    return f"{' '.join(fault).split('Got errors:')[0].rstrip('. ')}{hint}; see isofield{verb} --help"
 
 
 def _check_exists(path: Path) -> None:
