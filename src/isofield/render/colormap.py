@@ -26,7 +26,9 @@ def error_colors(distances: Float[np.ndarray, " n"], limit: float) -> Float[np.n
 
 def oklab_to_srgb(lab: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
     """OKLab (Ottosson 2020) to sRGB, clipped to the gamut."""
-    to_cones = np.array([[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]])
+    to_cones = np.array(
+        [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]]
+    )
     to_rgb = np.array(
         [
             [4.0767416621, -3.3077115913, 0.2309699292],

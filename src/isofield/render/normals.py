@@ -25,9 +25,7 @@ def corner_normals(
     return normals.reshape(-1, 3, 3)
 
 
-def flat_normals(
-    vertices: Shaped[np.ndarray, "v 3"], faces: Shaped[np.ndarray, "f 3"]
-) -> Float[np.ndarray, "f 3 3"]:
+def flat_normals(vertices: Shaped[np.ndarray, "v 3"], faces: Shaped[np.ndarray, "f 3"]) -> Float[np.ndarray, "f 3 3"]:
     """Unit normal of the face at each of its corners."""
     return np.repeat(_area_vectors(np.asarray(vertices, np.float64), np.asarray(faces))[1][:, None], 3, axis=1)
 
