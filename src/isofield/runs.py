@@ -26,7 +26,8 @@ from isofield.checkpoints import (
 )
 from isofield.environment import environment
 from isofield.errors import InputError
-from isofield.files import LOCK, TEMPORARY, explained, locked, read_json, remove_leftovers, replacing, write_json
+from isofield.files import TEMPORARY, explained, read_json, remove_leftovers, replacing, write_json
+from isofield.locking import LOCK, locked
 
 if TYPE_CHECKING:
     from torch import Tensor
