@@ -68,7 +68,8 @@ def test_nested_and_overlapping_shells_are_inside_where_parity_says_outside():
     np.testing.assert_array_equal(
         MeshDistance(nested, faces).sign(np.array([[0, 0, 0], [0.7, 0, 0], [1.2, 0, 0]])), [-1, -1, 1]
     )
-    overlapping = np.concatenate([ball.vertices - [0.5, 0, 0], ball.vertices + [0.5, 0, 0]])
+    aside = np.array([0.5, 0, 0])
+    overlapping = np.concatenate([ball.vertices - aside, ball.vertices + aside])
     points = np.random.default_rng(2).uniform(-2, 2, (3000, 3))
     depth = np.minimum(*(np.linalg.norm(points - [x, 0, 0], axis=1) - 1 for x in (-0.5, 0.5)))
     clear = np.abs(depth) > 0.01
@@ -125,7 +126,7 @@ def test_only_libigls_permissive_core_is_loaded():
         "import sys, numpy as np; from isofield.mesh.distance import MeshDistance;"
         "MeshDistance(np.eye(3), np.array([[0, 1, 2]])).signed(np.zeros((4, 3)));"
         "import isofield.mesh.sample, isofield.mesh.inspect;"
-        "bad = [m for m in sys.modules if m.startswith('igl.') and m.split('.')[1] in ('copyleft', 'triangle', 'embree')];"
+        "bad = [m for m in sys.modules if m.startswith(('igl.copyleft', 'igl.triangle', 'igl.embree'))];"
         "sys.exit(repr(bad) if bad or 'torch' in sys.modules else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

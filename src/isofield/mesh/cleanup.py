@@ -126,9 +126,9 @@ def _volumes(vertices: np.ndarray, faces: np.ndarray, patch: np.ndarray, count: 
 
 
 def _inside_out(vertices: np.ndarray, faces: np.ndarray, patch: np.ndarray) -> np.ndarray:
-    """(f,) bool: faces of closed patches of negative volume that nothing encloses, and of all that lies within them.
+    """(f,) bool: faces of closed patches of negative volume that nothing encloses; those that something encloses stay.
 
-    A patch of negative volume within one of positive volume is a cavity and stays.
+    If all outermost patches are inside out, so is the file as a whole, and what they enclose is turned with them.
     """
     count = int(patch.max()) + 1
     edges = edges_of(faces, len(vertices))
@@ -141,7 +141,9 @@ def _inside_out(vertices: np.ndarray, faces: np.ndarray, patch: np.ndarray) -> n
     parts = [vertices[faces[patch == label]] for label in labels]
     outermost = labels[_outermost(parts, np.abs(volume[labels]))]
     wrong = np.zeros(count, bool)
-    wrong[labels] = volume[outermost] < 0
+    wrong[labels] = (volume[labels] < 0) & (outermost == labels)
+    if (volume[outermost] < 0).all():  # the whole file is inside out, cavities included
+        wrong[labels] = True
     return wrong[patch]
 
 

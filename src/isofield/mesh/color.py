@@ -60,7 +60,7 @@ def surface_colors(
 
 
 def barycentric(triangles: Float[np.ndarray, "n 3 3"], points: Shaped[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    """Barycentric coordinates of points on their triangles, clipped to them; the first corner where there is no area."""
+    """Barycentric coordinates of points on their triangles, clipped to them; the first corner if there is no area."""
     a, u, v = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
     w = points - a
     uu, uv, vv = (np.einsum("nd,nd->n", *pair) for pair in ((u, u), (u, v), (v, v)))

@@ -13,7 +13,7 @@ from isofield.mesh.parts import Part
 
 @dataclass
 class _Document:
-    """vertices: coordinates, then colours if given; corners: unique (vertex, uv) pairs; groups: triangles by material."""
+    """vertices: coordinates, then colours; corners: unique (vertex, uv) pairs; groups: triangles by material."""
 
     vertices: list[list[float]] = field(default_factory=list)
     uv: list[tuple[float, float]] = field(default_factory=list)

@@ -14,7 +14,7 @@ MAX_HEADER = 1 << 16
 
 @dataclass
 class PlyHeader:
-    """counts: rows per element; row_bytes: bytes of one row, list items not counted; body: byte where the data start."""
+    """counts: rows per element; row_bytes: bytes of one row, list items not counted; body: byte where data start."""
 
     encoding: str = ""
     counts: dict[str, int] = field(default_factory=dict)
