@@ -1,0 +1,87 @@
+"""The documents say what is so: their Python runs, their commands and flags exist, their links lead somewhere."""
+
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from isofield.cli import VERBS
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in PAGES}
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+def command_lines() -> list[tuple[str, list[str]]]:
+    """Every line of a bash block and every `isofield ...` between backticks, with the page it stands on."""
+    found = []
+    for page, text in TEXTS.items():
+        lines = [line for block in blocks(text, "bash") for line in block.splitlines()]
+        lines += [line.replace("\\|", "|") for line in re.findall(r"`(isofield [a-z][^`]*)`", text)]
+        found += [(page, shlex.split(line, comments=True)) for line in lines]
+    return [(page, words) for page, words in found if words]
+
+
+@cache
+def help_of(verb: str) -> str:
+    run = [sys.executable, "-m", "isofield", verb, "--help"]
+    return subprocess.run(run, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout
+
+
+@pytest.mark.parametrize("number", range(len(blocks(TEXTS["README.md"], "python"))))
+def test_python_of_the_readme_runs(number, tmp_path):
+    code = blocks(TEXTS["README.md"], "python")[number]
+    run = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "True True" in done.stdout
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_examples_run(path, tmp_path):
+    done = subprocess.run([sys.executable, str(path)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_commands_in_the_documents_exist():
+    calls = [(page, words) for page, words in command_lines() if words[0] == "isofield" and words[1] != "VERB"]
+    assert {words[1] for _, words in calls} == set(VERBS), "every verb is documented, and no other"
+    for page, (_, verb, *rest) in calls:
+        for flag in re.findall(r"--[a-z-]+|(?<!\S)\[?-[a-z]\b", " ".join(rest)):
+            assert flag.strip("[") in help_of(verb), f"{page}: isofield {verb} has no {flag}"
+
+
+def test_make_targets_and_scripts_in_the_documents_exist():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    for page, text in TEXTS.items():
+        assert set(re.findall(r"`make ([a-z]+)", text)) <= targets, page
+    for page, words in command_lines():
+        if words[0] == "make":
+            assert words[1] in targets, page
+        elif words[0] not in ("isofield", "pip", ".venv/bin/pre-commit"):
+            assert (ROOT / words[0]).exists(), f"{page}: {words[0]}"
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_links_lead_somewhere(page):
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", TEXTS[page])]
+    local = [link for link in links if link and not link.startswith("http")]
+    assert [link for link in local if not ((ROOT / page).parent / link).exists()] == []
+
+
+def test_tests_named_by_the_conventions_exist():
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", TEXTS["docs/conventions.md"])
+    assert len(named) > 15
+    for path, test in named:
+        assert (ROOT / path).is_file(), path
+        assert not test or f"def {test}(" in (ROOT / path).read_text(), f"{path}::{test}"
