@@ -130,6 +130,26 @@ def test_inspect_answers_for_people_and_scripts(tmp_path, capsys):
     assert "b.obj" in usage_error(capsys, "inspect", str(tmp_path / "b.obj"))
 
 
+def test_evaluate_answers_for_people_and_scripts(monkeypatch, capsys):
+    from isofield.tasks import evaluate
+
+    seen = []
+
+    def evaluate_paths(*arguments):
+        seen.append(arguments)
+        about = {"prediction": arguments[0], "truth": arguments[1], "preset": arguments[2]}
+        return {**about, "point_to_surface": 0.25, "point_to_surface_user": 2.5, "watertight": True}
+
+    monkeypatch.setattr(evaluate, "evaluate_paths", evaluate_paths)
+    assert main(["evaluate", __file__, __file__, "--seed", "3"]) == 0
+    assert seen == [(Path(__file__), Path(__file__), "default", 3)]
+    lines = capsys.readouterr().out.splitlines()
+    assert any(re.search(r"point_to_surface\W+0\.25\W+2\.5\b", line) for line in lines)
+    assert not any(line.endswith(" ") for line in lines)
+    assert main(["evaluate", __file__, __file__, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["point_to_surface"] == 0.25
+
+
 def test_settings_arrive_typed_and_flat(fit, tmp_path):
     seen = []
     code = fit(lambda s: (seen.append(s), {})[1], "--steps", "5", "--class", "car", "--activation", "sine", "--restart")

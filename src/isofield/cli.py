@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import tyro
 
 from isofield import __version__
-from isofield.console import answering, explain, json_text, show_warning, table_text
+from isofield.console import answering, explain, json_text, rendered, show_warning, table_text
 from isofield.errors import InputError, IsofieldError
 from isofield.settings import DemoSettings, EvaluateSettings, FitSettings, InspectSettings, MeshSettings
 
@@ -88,8 +88,8 @@ def _evaluate(settings: EvaluateSettings) -> Answer:
     _check_exists(settings.truth)
     from isofield.tasks.evaluate import evaluate_paths, table
 
-    report = evaluate_paths(settings.prediction, settings.truth, preset=settings.preset, seed=settings.seed)
-    return Answer(report, table(report))
+    report = evaluate_paths(settings.prediction, settings.truth, settings.preset, settings.seed)
+    return Answer(report, rendered(table(report)))
 
 
 def _demo(settings: DemoSettings) -> Answer:

@@ -5,9 +5,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isofield.errors import IsofieldError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+UNBOUNDED = 10_000  # columns, where the output is no terminal
 
 
 @contextmanager
@@ -61,6 +66,16 @@ def table_text(report: dict[str, Any]) -> str:
     """One line per key, values aligned."""
     width = max(map(len, report), default=0)
     return "".join(f"{key:<{width}}  {_shown(value)}\n" for key, value in report.items())
+
+
+def rendered(table: "Table") -> str:
+    """A table as text: as wide as the terminal, and as wide as it needs anywhere else."""
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else UNBOUNDED)
+    with console.capture() as captured:
+        console.print(table)
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def _without_nan(value: Any) -> Any:
