@@ -7,9 +7,11 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from isofield.cli import VERBS
+from isofield.frame import UnitFrame
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -85,3 +87,13 @@ def test_tests_named_by_the_conventions_exist():
     for path, test in named:
         assert (ROOT / path).is_file(), path
         assert not test or f"def {test}(" in (ROOT / path).read_text(), f"{path}::{test}"
+
+
+def test_unit_frame_is_as_the_conventions_say():
+    vertices = np.random.default_rng(0).normal(size=(100, 3)) * (3, 1, 2) + (10, -20, 5)
+    frame = UnitFrame.of(vertices)
+    unit = frame.to_unit(vertices)
+    assert unit.min(0) == pytest.approx(-unit.max(0))
+    assert np.linalg.norm(unit, axis=1).max() == pytest.approx(1 / 1.03)
+    assert frame.to_user(unit) == pytest.approx(vertices, abs=1e-12)
+    assert frame.scale > 0  # so axes keep their directions: the map is a positive multiple plus a shift
