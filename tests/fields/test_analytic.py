@@ -88,7 +88,10 @@ def test_value_operations() -> None:
 
 
 def test_union_takes_the_colour_of_the_nearer() -> None:
-    red, blue = Sphere(0.2).colored(1, 0, 0).translate((-0.5, 0, 0)), Sphere(0.2).colored(0, 0, 1).translate((0.5, 0, 0))
+    red, blue = (
+        Sphere(0.2).colored(1, 0, 0).translate((-0.5, 0, 0)),
+        Sphere(0.2).colored(0, 0, 1).translate((0.5, 0, 0)),
+    )
     at = torch.tensor([[-0.4, 0.0, 0.0], [0.4, 0.0, 0.0]])
     assert (red | blue).has_color
     assert (red | blue).color(at).tolist() == [[1, 0, 0], [0, 0, 1]]

@@ -2,9 +2,10 @@
 
     part = (Sphere(0.5) & Box((0.4, 0.4, 0.4))) - Cylinder(0.2, 1.0).rotate((1, 0, 0), 90)
 
-Primitives are exact distances except `Gyroid`. Rigid motions, uniform scaling and, outside, `offset` keep exactness; `|` is exact
-outside and `&` inside, elsewhere they bound the distance from below; `-`, `smooth_union` and `clamp` are bounds. Each states its
-proven Lipschitz constant, so that meshing stays safe. Formulas: Hart, "Sphere tracing" (1996); smooth minimum: the quadratic one.
+Primitives are exact distances except `Gyroid`. Rigid motions, uniform scaling and, outside, `offset` keep exactness;
+`|` is exact outside and `&` inside, elsewhere they bound the distance from below; `-`, `smooth_union` and `clamp` are
+bounds. Each states its proven Lipschitz constant, so that meshing stays safe. Formulas: Hart, "Sphere tracing"
+(1996); smooth minimum: the quadratic one.
 """
 
 from collections.abc import Callable
@@ -151,7 +152,8 @@ class Plane(Shape):
 class Gyroid(Shape):
     """sin x cos y + sin y cos z + sin z cos x, divided by its largest slope: not a distance, but nowhere more than one.
 
-    Each partial derivative is cos cos - sin sin of two angles each, so at most 1: the slope is at most sqrt 3 times the frequency.
+    Each partial derivative is cos cos - sin sin of two angles each, so at most 1: the slope is at most sqrt 3 times
+    the frequency.
     """
 
     lipschitz = 1.0
@@ -278,7 +280,9 @@ def rotation(axis: Vector, degrees: Real) -> Float[Tensor, "3 3"]:
     unit = torch.tensor(axis, dtype=torch.float64)
     x, y, z = (unit / unit.norm()).tolist()
     cross = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=torch.float64)
-    turn = torch.eye(3, dtype=torch.float64) + sin(radians(degrees)) * cross + (1 - cos(radians(degrees))) * cross @ cross
+    turn = (
+        torch.eye(3, dtype=torch.float64) + sin(radians(degrees)) * cross + (1 - cos(radians(degrees))) * cross @ cross
+    )
     return turn.float()
 
 

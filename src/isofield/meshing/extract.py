@@ -34,7 +34,9 @@ class Extraction:
     vertices_unit: Float[np.ndarray, "v 3"]  # the same vertices in the unit frame
     queries: int  # how often the field was asked for a distance
     dense_queries: int  # the number of lattice points
-    guard: Guard  # why no part is missing: a stated Lipschitz bound held, an estimated one held, or every point was asked
+    guard: (
+        Guard  # why no part is missing: a stated Lipschitz bound held, an estimated one held, or every point was asked
+    )
     watertight: bool
     manifold: bool
 
@@ -49,10 +51,11 @@ def extract(
 ) -> Extraction:
     """The surface `field == level` on a lattice of `resolution` points along the longest side of the field's bounds.
 
-    Blocks are pruned where a Lipschitz bound forbids a zero: `lipschitz`, else the one the field states, else an estimate that
-    is checked against the slopes met and raised where it proves too low. The surface is then followed from cell to cell, so it
-    is closed whatever the bound was worth; where it leaves the bounds it is capped. `progress` is told what happens in words.
-    Raises IsofieldError when the field has no surface at this level or is not finite.
+    Blocks are pruned where a Lipschitz bound forbids a zero: `lipschitz`, else the one the field states, else an
+    estimate that is checked against the slopes met and raised where it proves too low. The surface is then followed
+    from cell to cell, so it is closed whatever the bound was worth; where it leaves the bounds it is capped.
+    `progress` is told what happens in words. Raises IsofieldError when the field has no surface at this level or is
+    not finite.
     """
     if resolution < 2:
         raise InputError("resolution", f"{resolution} points make no cell", "give at least 2")
@@ -106,9 +109,13 @@ def _finish(field: Field, samples: Samples, vertices: np.ndarray, faces: np.ndar
     mesh = trimesh.Trimesh(field.frame.to_user(vertices), faces, process=False)
     if field.has_color:
         rgb = np.clip(np.round(255 * color_numpy(field, vertices)), 0, 255)
-        mesh.visual = trimesh.visual.ColorVisuals(mesh, vertex_colors=np.column_stack([rgb, np.full(len(rgb), 255)]).astype(np.uint8))
+        mesh.visual = trimesh.visual.ColorVisuals(
+            mesh, vertex_colors=np.column_stack([rgb, np.full(len(rgb), 255)]).astype(np.uint8)
+        )
     verdict = audit(mesh)
-    return Extraction(mesh, vertices, samples.queries, samples.lattice.size, guard, verdict.watertight, verdict.manifold)
+    return Extraction(
+        mesh, vertices, samples.queries, samples.lattice.size, guard, verdict.watertight, verdict.manifold
+    )
 
 
 def _why_empty(samples: Samples) -> str:

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from isofield.errors import IsofieldError
 from isofield.fields.field import Field, sdf_numpy
 from isofield.meshing.marching_cubes import OUTSIDE
 
-Points = Int[np.ndarray, "n 3"]
-Keys = Int[np.ndarray, " n"]
-Values = Float[np.ndarray, " n"]
+Points = Int[np.ndarray, "_ 3"]
+Keys = Int[np.ndarray, "_"]
+Values = Float[np.ndarray, "_"]
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Lattice:
         x, y = np.divmod(rest, ny + 2)
         return np.stack([x, y, z], axis=1) - 1
 
-    def points(self, index: Points) -> Float[np.ndarray, "n 3"]:
+    def points(self, index: Shaped[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         return self.origin + self.spacing * index
 
-    def outside(self, index: Points) -> Bool[np.ndarray, " n"]:
+    def outside(self, index: Points) -> Bool[np.ndarray, "_"]:
         """Points of the layer around the lattice."""
         return (index < 0).any(axis=1) | (index >= self.shape).any(axis=1)
 
@@ -61,7 +61,8 @@ class Lattice:
 class Samples:
     """Values minus level on lattice points, each asked from the field at most once.
 
-    A point may be assumed to lie inside or outside without asking: it then holds minus or plus infinity until it is asked.
+    A point may be assumed to lie inside or outside without asking: it then holds minus or plus infinity until it is
+    asked.
     """
 
     def __init__(self, field: Field, lattice: Lattice, level: float):
@@ -90,7 +91,7 @@ class Samples:
             position, _ = self._find(keys)
         return self._values[position]
 
-    def assume(self, keys: Keys, inside: Bool[np.ndarray, " n"]) -> None:
+    def assume(self, keys: Keys, inside: Bool[np.ndarray, "_"]) -> None:
         """Take distinct new points for inside or outside."""
         self._insert(keys, np.where(inside, -np.inf, np.inf))
 
@@ -129,7 +130,7 @@ class Samples:
         order = np.argsort(keys, kind="stable")
         self._keys, self._values = keys[order], np.concatenate([self._values, values])[order]
 
-    def _find(self, keys: Keys) -> tuple[Keys, Bool[np.ndarray, " n"]]:
+    def _find(self, keys: Keys) -> tuple[Keys, Bool[np.ndarray, "_"]]:
         position = np.minimum(np.searchsorted(self._keys, keys), max(len(self._keys) - 1, 0))
         return position, among(keys, self._keys, position)
 
@@ -140,7 +141,7 @@ def distinct(keys: Keys) -> Keys:
     return keys[np.diff(keys, prepend=-1) > 0]
 
 
-def among(keys: Keys, ordered: Keys, position: Keys | None = None) -> Bool[np.ndarray, " n"]:
+def among(keys: Keys, ordered: Keys, position: Keys | None = None) -> Bool[np.ndarray, "_"]:
     """Which keys are in a sorted array; `position` is where they would stand, if known."""
     if not len(ordered):
         return np.zeros(len(keys), bool)

@@ -10,7 +10,8 @@ Why it holds, whatever the values:
 5. In a cell the segments form disjoint loops, each triangulated as a disc. A diagonal never joins two vertices of one
    face, so no other cell can contain it: it borders exactly two triangles of its own loop.
 6. Around a vertex the four cells give one fan each, joined by the four faces between them: one closed fan, a disc.
-7. Vertices keep a distance from the lattice points, so they are distinct. A line meets the border of a cube in two points or
+7. Vertices keep a distance from the lattice points, so they are distinct. A line meets the border of a cube in two
+points or
    runs within a face, and no triangle has three vertices in a face: no face has zero area.
 
 4 and 5 make every edge carry two triangles of opposite direction (closed, oriented), 6 makes every vertex manifold.
@@ -32,8 +33,8 @@ OUTSIDE = np.inf  # the value of the layer around the lattice: no place between 
 def marching_cubes(values: Shaped[np.ndarray, "nx ny nz"], level: float = 0.0) -> tuple[Vertices, Faces]:
     """The surface `values == level` in lattice coordinates, faces turned towards the larger values.
 
-    A surface that leaves the lattice is closed by a cap beside the boundary points. Without any crossing both arrays are empty.
-    Raises IsofieldError when a value is not finite.
+    A surface that leaves the lattice is closed by a cap beside the boundary points. Without any crossing both arrays
+    are empty. Raises IsofieldError when a value is not finite.
     """
     require_finite(values)
     padded = np.pad(np.asarray(values, np.float64) - level, 1, constant_values=OUTSIDE)

@@ -14,9 +14,10 @@ Array = Float[np.ndarray, " n"]
 class SlopeBound:
     """The steepest slope wherever |f| <= v, as a function of v.
 
-    On the way from a point with |f| = v straight to the nearest zero, the last stretch has |f| <= v and must lose v, so it is
-    at least v / L(v) long: `reach`. For a proven constant L that is the usual sphere of v / L without a zero. Taking L by value
-    keeps the reach long for fields that are flat near the surface and steep elsewhere (d^2, d^3).
+    On the way from a point with |f| = v straight to the nearest zero, the last stretch has |f| <= v and must lose v,
+    so it is at least v / L(v) long: `reach`. For a proven constant L that is the usual sphere of v / L without a
+    zero. Taking L by value keeps the reach long for fields that are flat near the surface and steep elsewhere (d^2,
+    d^3).
     """
 
     def __init__(self, proven: float | None):
