@@ -13,6 +13,7 @@ from PIL import Image
 from isofield.errors import InputError
 from isofield.mesh.parts import Part
 
+POLYGONS = ("triangles", "polylist", "polygons")
 Paint = tuple[Image.Image | None, np.ndarray | None]
 
 
@@ -56,12 +57,8 @@ class _Document:
         return parts + [part for child in children for part in self.node(child, matrix, depth + 1)]
 
     def geometry(self, geometry: ET.Element, materials: dict) -> list[Part]:
-        primitives = [p for kind in ("triangles", "polylist", "polygons") for p in geometry.findall(f"mesh/{kind}")]
-        return [
-            self.primitive(p, materials.get(p.get("material"), (None, None)))
-            for p in primitives
-            if p.find("p") is not None
-        ]
+        primitives = [p for p in geometry.findall("mesh/*") if p.tag in POLYGONS and p.find("p") is not None]
+        return [self.primitive(p, materials.get(p.get("material"), (None, None))) for p in primitives]
 
     def primitive(self, primitive: ET.Element, paint: Paint) -> Part:
         inputs = {i.get("semantic"): (int(i.get("offset", 0)), i) for i in reversed(primitive.findall("input"))}

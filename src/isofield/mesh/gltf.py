@@ -44,9 +44,8 @@ def _part(reader: "_Reader", primitive: dict, matrix: np.ndarray) -> Part:
     corners = reader.accessor(primitive["indices"])[:, 0] if "indices" in primitive else np.arange(len(position))
     faces = _triangles(corners.astype(np.int64), primitive.get("mode", 4))
     if len(faces) and (faces.min() < 0 or faces.max() >= len(position)):
-        raise InputError(
-            reader.path, f"vertex index {faces.max()} out of range 0..{len(position) - 1}", "export it again"
-        )
+        fault = f"a face uses vertex {faces.max()} of {len(position)} (counted from 0)"
+        raise InputError(reader.path, fault, "export it again")
     mirrored = np.linalg.det(matrix[:3, :3]) < 0
     part = Part(position @ matrix[:3, :3].T + matrix[:3, 3], faces[:, ::-1] if mirrored else faces)
     if "COLOR_0" in attributes:

@@ -12,11 +12,12 @@ from isofield.errors import InputError, IsofieldError
 from isofield.mesh.collada import read_dae
 from isofield.mesh.gltf import read_gltf
 from isofield.mesh.obj import read_obj
+from isofield.mesh.off import read_off
 from isofield.mesh.parts import assemble
 from isofield.mesh.ply import check_ply
 
 READABLE = (".obj", ".ply", ".off", ".stl", ".glb", ".gltf", ".dae")
-OWN_READERS = {".obj": read_obj, ".glb": read_gltf, ".gltf": read_gltf, ".dae": read_dae}
+OWN_READERS = {".obj": read_obj, ".glb": read_gltf, ".gltf": read_gltf, ".dae": read_dae, ".off": read_off}
 EXPORT_AGAIN = "open it in the program that made it and export it again"
 
 
