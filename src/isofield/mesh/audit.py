@@ -124,7 +124,7 @@ def edges_of(faces: Integer[np.ndarray, "f 3"], vertices: int) -> Edges:
 def vertex_components(faces: Integer[np.ndarray, "f 3"], vertices: int) -> np.ndarray:
     """(v,) label of the piece that each vertex belongs to; pieces touch in no vertex."""
     ends = np.concatenate([faces[:, :2], faces[:, 1:]])
-    return _labels(ends[:, 0], ends[:, 1], vertices)
+    return linked(ends[:, 0], ends[:, 1], vertices)
 
 
 def signed_volume(vertices: Float[np.ndarray, "v 3"], faces: Integer[np.ndarray, "f 3"]) -> float:
@@ -133,7 +133,8 @@ def signed_volume(vertices: Float[np.ndarray, "v 3"], faces: Integer[np.ndarray,
     return float(np.einsum("nd,nd->", a, np.cross(b, c)) / 6)
 
 
-def _labels(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
+def linked(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
+    """(count,) label of the group of each of `count` things, when first[i] and second[i] belong together."""
     graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(count, count))
     return connected_components(graph, directed=False)[1]
 
@@ -149,7 +150,7 @@ def _pinched_vertices(faces: np.ndarray, edges: Edges, vertices: int) -> int:
     spoke = np.concatenate([edges.of_corner, incoming]) * 2 + (np.tile(corners, 2) == _larger(edges, incoming))
     order = np.argsort(spoke, kind="stable")
     same = spoke[order][1:] == spoke[order][:-1]
-    fans = _labels(corner[order][1:][same], corner[order][:-1][same], len(corners))
+    fans = linked(corner[order][1:][same], corner[order][:-1][same], len(corners))
     fans_of_vertex = np.unique(corners.astype(np.int64) * len(corners) + fans) // max(len(corners), 1)
     return int((np.bincount(fans_of_vertex, minlength=vertices) > 1).sum())
 

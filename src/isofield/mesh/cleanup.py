@@ -5,10 +5,8 @@ from dataclasses import dataclass
 import igl
 import numpy as np
 from jaxtyping import Integer, Num
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from isofield.mesh.audit import Edges, degenerate_faces, edges_of, face_keys
+from isofield.mesh.audit import Edges, degenerate_faces, edges_of, face_keys, linked
 from isofield.mesh.read import weld_arrays
 
 MAX_NESTED = 2000  # closed patches beyond which nobody looks for those that are inside out
@@ -107,8 +105,7 @@ def _patches(edges: Edges, faces: int) -> np.ndarray:
     """(f,) label of the patch of each face: faces linked by edges that have exactly two faces."""
     order = np.argsort(edges.of_corner, kind="stable")
     pairs = order[np.isin(edges.of_corner[order], np.flatnonzero(edges.faces == 2))].reshape(-1, 2) // 3
-    graph = coo_array((np.ones(len(pairs), np.int8), tuple(pairs.T)), shape=(faces, faces))
-    return connected_components(graph, directed=False)[1]
+    return linked(pairs[:, 0], pairs[:, 1], faces)
 
 
 def _same_sense(a: np.ndarray, b: np.ndarray) -> np.ndarray:

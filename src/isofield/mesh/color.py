@@ -49,11 +49,11 @@ def surface_colors(
     """
     visual = mesh.visual
     if isinstance(visual, ColorVisuals) and visual.kind == "face":
-        return visual.face_colors[face_index, :3] / 255.0
-    corners = mesh.faces[face_index]
-    weights = barycentric(mesh.vertices[corners], points)
+        return np.asarray(visual.face_colors)[face_index, :3] / 255.0
+    corners = np.asarray(mesh.faces)[face_index]
+    weights = barycentric(np.asarray(mesh.vertices)[corners], points)
     if isinstance(visual, ColorVisuals) and visual.kind == "vertex":
-        return np.einsum("nk,nkc->nc", weights, visual.vertex_colors[corners, :3] / 255.0)
+        return np.einsum("nk,nkc->nc", weights, np.asarray(visual.vertex_colors)[corners, :3] / 255.0)
     if isinstance(visual, TextureVisuals):
         return _material_colors(visual, face_index, corners, weights)
     return np.full((len(points), 3), UNPAINTED)

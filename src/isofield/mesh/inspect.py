@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-from isofield.mesh.audit import Audit, audit_arrays, degenerate_faces, edges_of, vertex_components
+from isofield.mesh.audit import Audit, audit_arrays, degenerate_faces, edges_of, linked
 from isofield.mesh.cleanup import CleanUp, clean_faces
 from isofield.mesh.color import ColorKind, color_kind
 from isofield.mesh.read import read_mesh, weld_arrays
@@ -128,8 +128,8 @@ def _holes(faces: np.ndarray, vertices: int) -> int:
     rim = edges.ends[edges.faces == 1]
     if not len(rim):
         return 0
-    _, local = np.unique(rim, return_inverse=True)
-    return len(np.unique(vertex_components(np.pad(local.reshape(-1, 2), ((0, 0), (0, 1)), "edge"), local.max() + 1)))
+    ends = np.unique(rim, return_inverse=True)[1].reshape(-1, 2)
+    return int(linked(ends[:, 0], ends[:, 1], int(ends.max()) + 1).max()) + 1
 
 
 def _unit_hint(path: Path, size: float) -> str | None:
