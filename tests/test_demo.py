@@ -28,6 +28,35 @@ CHROMIUM = next(
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=")
 
 
+# Does to the first viewer what a hand would do, and counts the views that look different after each act.
+ACTS = """
+<script>
+(async () => {
+  const viewer = document.querySelector(".viewer"), views = [...viewer.querySelectorAll("canvas")], page = document.documentElement;
+  const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const shot = () => views.map((view) => view.toDataURL());
+  const pointer = (kind, x) => new PointerEvent(kind, { pointerId: 1, clientX: x, clientY: 10 });
+  views[0].setPointerCapture = () => {};
+  const acts = {
+    key: () => views[0].dispatchEvent(new KeyboardEvent("keydown", { key: "+" })),
+    drag: () => { for (const [k, x] of [["pointerdown", 10], ["pointermove", 60], ["pointerup", 60]]) views[0].dispatchEvent(pointer(k, x)); },
+    idlewheel: () => { views[1].blur(); views[0].blur(); views[0].dispatchEvent(new WheelEvent("wheel", { deltaY: 100 })); },
+    wheel: () => { views[0].focus(); views[0].dispatchEvent(new WheelEvent("wheel", { deltaY: 100 })); },
+    layer: () => viewer.querySelector('[data-layer="error"]').click(),
+  };
+  for (const [name, act] of Object.entries(acts)) {
+    await frame();
+    const before = shot();
+    act();
+    await frame();
+    page.dataset[name] = String(shot().filter((picture, k) => picture !== before[k]).length);
+  }
+  page.dataset.legend = String(!viewer.querySelector(".legend").hidden);
+})();
+</script>
+"""  # noqa: E501
+
+
 class Outline(HTMLParser):
     """Checks that tags nest, and keeps every attribute that names something to load."""
 
@@ -185,6 +214,14 @@ def test_a_real_browser_draws_every_view_without_an_error(page, tmp_path):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_views_turn_zoom_and_change_colour_together(page, tmp_path):
+    dom, log = browse(page.replace("</body>", ACTS + "</body>"), tmp_path)
+    acts = dict(re.findall(r'data-(key|drag|idlewheel|wheel|layer|legend)="(\w+)"', dom.split("<head>")[0]))
+    expected = {"key": "2", "drag": "2", "idlewheel": "0", "wheel": "2", "layer": "2", "legend": "true"}
+    assert acts == expected, log
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_without_webgl_the_page_says_so(page, tmp_path):
     dom, _ = browse(page, tmp_path, "--disable-3d-apis")
     assert 'data-webgl="missing"' in dom
@@ -193,14 +230,15 @@ def test_without_webgl_the_page_says_so(page, tmp_path):
 
 
 def browse(page: str, folder: Path, *flags: str) -> tuple[str, str]:
-    """The document after its scripts ran, and the browser's log."""
-    (folder / "index.html").write_text(page, encoding="utf-8")
+    """The document after its scripts ran, and the browser's log; frames come by the clock, since headless ones may not."""
+    clock = "<script>window.requestAnimationFrame = (draw) => setTimeout(draw, 16);</script></head>"
+    (folder / "index.html").write_text(page.replace("</head>", clock), encoding="utf-8")
     quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
     quiet += ["--disable-background-networking", "--disable-sync", "--no-first-run", "--enable-logging=stderr"]
     address = (folder / "index.html").as_uri() + "#probe"
     own = [
         f"--user-data-dir={folder / 'profile'}",
-        "--virtual-time-budget=5000",
+        "--virtual-time-budget=20000",
         "--window-size=1200,2400",
         "--dump-dom",
     ]

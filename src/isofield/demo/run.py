@@ -122,6 +122,7 @@ def command(fitting: FitSettings) -> str:
 def _exhibit(model: Model, settings: DemoSettings, source: Path, report: dict) -> Exhibit:
     fitting = fit_settings(settings, source)
     commands = [
+        f"isofield inspect {source}",
         command(fitting),
         f"isofield evaluate {fitting.output / 'mesh.ply'} {source}",
         f"isofield mesh {fitting.output} -o {fitting.output / 'fine.glb'} --resolution 512",
