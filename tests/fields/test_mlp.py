@@ -134,8 +134,19 @@ def test_geometric_initialisation_leaves_the_other_outputs_apart():
     assert torch.linalg.matrix_rank(values - values.mean(0)) == 4
 
 
-def test_geometric_initialisation_ignores_what_is_no_coordinate():
+@pytest.mark.parametrize("activation", [Relu(), Tanh(), Softplus(), Sine(), Hosc()])
+def test_networks_start_smooth_whatever_the_encoding(activation):
     linear = torch.nn.Linear(10, 6)
-    Softplus().initialize(linear, Place(inputs=5, coordinates=3))
+    activation.initialize(linear, Place(inputs=5, coordinates=3))
     assert (linear.weight[:, :8] != 0).all()
     assert (linear.weight[:, 8:] == 0).all()
+
+
+@pytest.mark.parametrize("activation", [Relu(), Tanh(), Softplus(), Sine(), Hosc()])
+def test_features_without_coordinates_are_heard_from_the_start(activation):
+    assert (MLP(10, 1, 6, 1, activation, coordinates=0).layers[0].weight != 0).all()
+
+
+def test_the_first_sine_layer_does_not_depend_on_features_beside_the_coordinates():
+    first = MLP(39, 1, 256, 2, Sine(30.0), coordinates=3).layers[0].weight
+    assert 0.95 / 3 < first[:, :3].abs().max() <= 1 / 3

@@ -1,6 +1,8 @@
 """Activations that know how the linear layers around them must be initialised.
 
-A network without its right initialisation is another network: SIREN's does not train, a sphere is no sphere.
+A network without its right initialisation is another network: SIREN's does not train, a sphere is no sphere. All begin
+with weight zero on features beside the coordinates (IGR with positional code; SAL), where a layer has both: a network
+that starts smooth need not first unlearn random waves.
 """
 
 import math
@@ -45,6 +47,7 @@ class Relu(Activation):
 
     def initialize(self, linear: nn.Linear, place: Place) -> None:
         nn.init.kaiming_uniform_(linear.weight, nonlinearity="linear" if place.last else "relu")
+        _start_smooth(linear, place)
 
     def spec(self) -> dict:
         return {"type": "Relu"}
@@ -58,6 +61,7 @@ class Tanh(Activation):
 
     def initialize(self, linear: nn.Linear, place: Place) -> None:
         nn.init.xavier_uniform_(linear.weight)
+        _start_smooth(linear, place)
 
     def spec(self) -> dict:
         return {"type": "Tanh"}
@@ -67,9 +71,9 @@ class Softplus(Activation):
     """log(1 + exp(beta x)) / beta: a ReLU with derivatives of every order (IGR).
 
     Geometric initialisation (SAL, Theorem 1; IGR, section 6): the first output starts near |x| - radius, negative
-    inside. Features beside the coordinates start with weight zero. A layer that is given the inputs again has its
-    weights divided by sqrt 2, which is IGR's division of its inputs. Hidden biases start at -1 / (4 beta) instead of 0,
-    which takes back what smoothing adds: at 8x512, radius 0.5 and zero biases the very centre may come out positive.
+    inside. A layer that is given the inputs again has its weights divided by sqrt 2, which is IGR's division of its
+    inputs. Hidden biases start at -1 / (4 beta) instead of 0, which takes back what smoothing adds: at 8x512, radius
+    0.5 and zero biases the very centre may come out positive.
     """
 
     def __init__(self, beta: float = 100.0, radius: float = 0.5):
@@ -88,8 +92,7 @@ class Softplus(Activation):
         skip = place.inputs > 0 and not place.first
         nn.init.normal_(linear.weight, 0.0, math.sqrt((1 if skip else 2) / linear.out_features))
         nn.init.constant_(linear.bias, -1 / (4 * self.beta))
-        if place.coordinates:
-            linear.weight[:, linear.in_features - place.inputs + place.coordinates :] = 0
+        _start_smooth(linear, place)
 
     def spec(self) -> dict:
         return {"type": "Softplus", "beta": self.beta, "radius": self.radius}
@@ -115,10 +118,11 @@ class Sine(Activation):
 class Hosc(Activation):
     """tanh(beta sin(omega x)): from a sine (small beta) to a square wave (large beta); Serrano et al. 2024, Eq. 1.
 
-    With `learned`, beta is a parameter of each layer (AdaHOSC). Initialised like SIREN.
+    With `learned`, beta is a parameter of each layer (AdaHOSC). Initialised like SIREN. Sharp waves hardly train: with
+    beta = 8 a 4x128 network did not reach a surface at any omega from 1 to 30, with beta <= 2 it did like a sine.
     """
 
-    def __init__(self, beta: float = 8.0, omega: float = 30.0, learned: bool = False):
+    def __init__(self, beta: float = 2.0, omega: float = 15.0, learned: bool = False):
         super().__init__()
         self.start, self.omega, self.learned = beta, omega, learned
         self.beta = nn.Parameter(torch.tensor(float(beta))) if learned else float(beta)
@@ -134,8 +138,17 @@ class Hosc(Activation):
 
 
 def _siren(linear: nn.Linear, place: Place, omega: float) -> None:
-    bound = 1 / linear.in_features if place.first else math.sqrt(6 / linear.in_features) / omega
+    heard = place.coordinates or linear.in_features
+    bound = 1 / heard if place.first else math.sqrt(6 / linear.in_features) / omega
     nn.init.uniform_(linear.weight, -bound, bound)
+    _start_smooth(linear, place)
+
+
+@torch.no_grad()
+def _start_smooth(linear: nn.Linear, place: Place) -> None:
+    """Weight zero on the inputs beside the coordinates, where there are both."""
+    if place.coordinates:
+        linear.weight[:, linear.in_features - place.inputs + place.coordinates :] = 0
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {c.__name__: c for c in (Relu, Tanh, Softplus, Sine, Hosc)}
