@@ -230,7 +230,7 @@ def test_without_webgl_the_page_says_so(page, tmp_path):
 
 
 def browse(page: str, folder: Path, *flags: str) -> tuple[str, str]:
-    """The document after its scripts ran, and the browser's log; frames come by the clock, since headless ones may not."""
+    """The document after its scripts ran, and the browser's log; frames come by the clock: headless ones may not."""
     clock = "<script>window.requestAnimationFrame = (draw) => setTimeout(draw, 16);</script></head>"
     (folder / "index.html").write_text(page.replace("</head>", clock), encoding="utf-8")
     quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]

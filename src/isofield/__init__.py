@@ -24,7 +24,7 @@ _HOMES = {
     "load": "isofield.runs",
 }
 
-__all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605
+__all__ = sorted([*_HOMES, "__version__"])
 
 
 def __getattr__(name: str):

@@ -10,7 +10,7 @@ class IsofieldError(Exception):
 
 
 class InputError(IsofieldError):
-    """Bad usage or bad input, in one line: where (file, and line or byte if known), the fault, the way out. Exits with 2."""
+    """Bad usage or bad input, in one line: where (file, line, byte if known), the fault, the way out. Exits with 2."""
 
     exit_code = 2
 

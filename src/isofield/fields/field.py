@@ -15,11 +15,12 @@ CHUNK = 1 << 16  # points at a time when a field is asked from numpy
 class Field(ABC):
     """A signed distance function of the unit frame: negative inside, positive outside.
 
-    Everything ends in one of these, and one of these ends in a mesh. Subclasses are final: tweak a field by wrapping it.
+    Everything ends in one of these, and one of these ends in a mesh. Subclasses are final: to tweak a field, wrap it.
     """
 
     frame: UnitFrame = UnitFrame()  # from the unit frame back to the user's coordinates
-    bounds: tuple[tuple[float, float, float], tuple[float, float, float]] = ((-1.0,) * 3, (1.0,) * 3)  # low, high corner
+    # low and high corner
+    bounds: tuple[tuple[float, float, float], tuple[float, float, float]] = ((-1.0,) * 3, (1.0,) * 3)
     lipschitz: float | None = None  # a *proven* bound of |f(x) - f(y)| / |x - y|, or None where nothing is known
     has_color: bool = False
 
@@ -27,8 +28,10 @@ class Field(ABC):
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """Signed distance at points of the unit frame."""
 
-    def color(self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"] | None = None) -> Float[Tensor, "n 3"]:
-        """sRGB in [0, 1] at points of the unit frame, seen along unit view directions (camera to point) where it matters."""
+    def color(
+        self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"] | None = None
+    ) -> Float[Tensor, "n 3"]:
+        """sRGB in [0, 1] at points of the unit frame, seen along unit view directions (camera to point) if it matters."""
         raise AttributeError(f"{type(self).__name__} has no colour; look at has_color first")
 
 
