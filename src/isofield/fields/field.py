@@ -31,7 +31,7 @@ class Field(ABC):
     def color(
         self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"] | None = None
     ) -> Float[Tensor, "n 3"]:
-        """sRGB in [0, 1] at points of the unit frame, seen along unit view directions (camera to point) if it matters."""
+        """sRGB in [0, 1] at points of the unit frame, for unit view directions (camera to point) if they matter."""
         raise AttributeError(f"{type(self).__name__} has no colour; look at has_color first")
 
 
