@@ -97,6 +97,7 @@ def test_every_option_of_every_verb_has_help_and_the_common_ones_exist(capsys, v
         (["mesh", "x", "-o", "y.ply", "--units", "mm"], ["--units", "give --from-units too"]),
         (["mesh", "x", "-o", "y.ply", "--from-units", "mm"], ["--from-units", "give --units too"]),
         (["inspect", "no/such/file.ply"], ["no/such/file.ply: does not exist; check the path"]),
+        (["demo", "-o", __file__], [f"{__file__}: is a file; name a folder"]),
         (["evaluate", __file__, "no/such.ply"], ["no/such.ply: does not exist"]),
     ],
 )

@@ -93,6 +93,8 @@ def _evaluate(settings: EvaluateSettings) -> Answer:
 
 
 def _demo(settings: DemoSettings) -> Answer:
+    if settings.output.exists() and not settings.output.is_dir():
+        raise InputError(settings.output, "is a file", "name a folder")
     from isofield.demo import run_demo
 
     report = run_demo(settings)
