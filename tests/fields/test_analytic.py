@@ -30,7 +30,7 @@ BOUNDS = {
 
 @pytest.mark.parametrize("shape", EXACT.values(), ids=EXACT)
 def test_exact_distance_reaches_the_surface_and_nothing_is_nearer(shape: Shape) -> None:
-    """Going f against the gradient lands on the surface; since |grad f| = 1 and f is 1-Lipschitz, that is the distance."""
+    """Going f against the gradient lands on the surface, and no surface is nearer since f is 1-Lipschitz."""
     far_from_edges = POINTS[shape.sdf(POINTS) > 0.02]  # outside there is one nearest point almost everywhere
     slope = gradient(shape, far_from_edges)
     torch.testing.assert_close(slope.norm(dim=1), torch.ones(len(far_from_edges)), atol=1e-4, rtol=0)

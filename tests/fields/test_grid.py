@@ -80,7 +80,7 @@ def test_gradient_is_that_of_the_distance() -> None:
     at = near(BALL)
     slopes, truth = gradient(SparseGrid.bake(BALL, 129), at), gradient(BALL, at)
     assert (slopes - truth).norm(dim=1).max() < 0.04  # h / r
-    assert (slopes * truth).sum(1).min() > 0.999
+    assert (slopes * truth).sum(1).min() > 0.98
 
 
 def test_it_is_sparse_and_restored_from_what_it_saves() -> None:

@@ -54,9 +54,7 @@ def hard_fields() -> dict[str, Shape]:
         "far islands, square root": ISLANDS.map(signed_power(0.5)),
         "occupancy": BODY.map(lambda values: values.sign()),
         "quantised": BODY.map(lambda values: (10 * values).round()),
-        "sign jumps on an open cap": Wrapped(
-            lambda p: torch.where(p[:, 1] < 0.2, 1.0, -1.0) * Sphere(0.5).sdf(p).abs()
-        ),
+        "sign jumps on an open cap": Wrapped(lambda p: (0.2 - p[:, 1]).sign() * Sphere(0.5).sdf(p).abs()),
         "one island only, nearly constant elsewhere": Sphere(0.05)
         .translate((0.31, -0.52, 0.23))
         .map(lambda values: torch.tanh(60 * values)),

@@ -204,7 +204,7 @@ class Complement(Shape):
 
 
 class SmoothUnion(Shape):
-    """min(a, b) - h^2 blend / 4 with h = max(1 - |a - b| / blend, 0): both partial derivatives lie in [0, 1] and sum to 1."""
+    """min(a, b) - h^2 blend / 4, h = max(1 - |a - b| / blend, 0): both partial derivatives are in [0, 1], with sum 1."""
 
     def __init__(self, a: Shape, b: Shape, blend: Real):
         self.a, self.b, self.blend = a, b, blend

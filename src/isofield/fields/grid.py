@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from isofield.errors import IsofieldError
@@ -21,7 +21,7 @@ Bricks = Int[np.ndarray, "b 3"]
 
 
 class SparseGrid(Field):
-    """Continuous and piecewise trilinear, differentiable in position; its Lipschitz constant, from its own samples, is proven.
+    """Continuous, piecewise trilinear, differentiable in position; its Lipschitz constant, from its samples, is proven.
 
     It holds within the bounds; beyond them the distance to the bounds is added to the value on their border.
     table: which bricks (x, y, z) are fine, and where their samples begin in `values`, -1 for coarse ones; the samples
@@ -159,7 +159,7 @@ def _bytes(colors: Float[np.ndarray, "s 3"]) -> UInt8[Tensor, "s 3"]:
 
 
 def _bricks_near_surface(field: Field, coarse: np.ndarray, low: np.ndarray, width: float, band: float) -> Bricks:
-    """Bricks that may hold a point with |f| < band: by the Lipschitz bound at their centres, and by signs at their corners."""
+    """Bricks that may hold a point with |f| < band, by the Lipschitz bound at centres and the signs at corners."""
     shape = np.array(coarse.shape) - 1
     bricks = _indices(shape)
     centre = _sample(field, low + width * (bricks + 0.5))

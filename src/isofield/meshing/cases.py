@@ -63,7 +63,7 @@ def segments(case: int) -> list[tuple[int, int]]:
 
 
 def loops(case: int) -> list[Loop]:
-    """The segments joined into closed loops: a cut edge starts one segment and ends another, so each lies in one loop."""
+    """The segments joined into closed loops: a cut edge starts one segment and ends one, so each lies in one loop."""
     follow, found = dict(segments(case)), []
     while follow:
         loop = [min(follow)]
@@ -94,8 +94,9 @@ def _may_join(loop: Loop, i: int, j: int) -> bool:
 
 
 def derive() -> Cases:
-    """All 256 cases, in about 10 ms. Every loop has a triangulation (at most 7 vertices, at most 5 triangles a cell)."""
-    start, triangles = [0], []
+    """All 256 cases, in about 10 ms. Every loop, of at most 7 vertices, has a triangulation; a cell has 5 at most."""
+    start: list[int] = [0]
+    triangles: list[Triangle] = []
     cut = np.zeros((256, 12), bool)
     for case in range(256):
         for loop in loops(case):

@@ -20,13 +20,13 @@ def all_crossed_cells(samples: Samples) -> Crossed:
         slab = np.concatenate([last, *_layers(samples, x, min(x + depth, nx + 1))])
         found = np.argwhere(crossed_mask(slab < 0))
         corners.append(slab[tuple((found[:, None] + CORNERS).transpose(2, 0, 1))])
-        cells.append(found + (x - 1, -1, -1))
+        cells.append(found + np.array([x - 1, -1, -1]))
         last = slab[-1:]
     return Crossed(np.concatenate(cells), np.concatenate(corners))
 
 
 def _layers(samples: Samples, start: int, stop: int) -> list[np.ndarray]:
-    """Values minus level on the layers start .. stop - 1, each wrapped in outside points; beyond the last all is outside."""
+    """Values minus level on the layers start .. stop - 1, each wrapped in outside points; all beyond is outside."""
     nx, ny, nz = samples.lattice.shape
     y, z = np.indices((ny, nz)).reshape(2, -1)
     layers = []

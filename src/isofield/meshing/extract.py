@@ -108,19 +108,21 @@ def _nearest(lattice: Lattice, field: Field) -> float:
 def _finish(field: Field, samples: Samples, vertices: np.ndarray, faces: np.ndarray, guard: Guard) -> Extraction:
     mesh = trimesh.Trimesh(field.frame.to_user(vertices), faces, process=False)
     if field.has_color:
-        rgb = np.clip(np.round(255 * color_numpy(field, vertices)), 0, 255)
-        mesh.visual = trimesh.visual.ColorVisuals(
-            mesh, vertex_colors=np.column_stack([rgb, np.full(len(rgb), 255)]).astype(np.uint8)
-        )
-    verdict = audit(mesh)
-    return Extraction(
-        mesh, vertices, samples.queries, samples.lattice.size, guard, verdict.watertight, verdict.manifold
-    )
+        mesh.visual = trimesh.visual.ColorVisuals(mesh, vertex_colors=_rgba(color_numpy(field, vertices)))
+    found, asked = audit(mesh), (samples.queries, samples.lattice.size)
+    return Extraction(mesh, vertices, *asked, guard, found.watertight, found.manifold)
+
+
+def _rgba(rgb: np.ndarray) -> np.ndarray:
+    rgba = np.full((len(rgb), 4), 255, np.uint8)
+    rgba[:, :3] = np.clip(np.round(255 * rgb), 0, 255)
+    return rgba
 
 
 def _why_empty(samples: Samples) -> str:
     low, high = samples.low + samples.level, samples.high + samples.level
-    found = f"the field has no surface at level {samples.level:g}: {samples.queries} values lie between {low:.6g} and {high:.6g}"
+    seen = f"{samples.queries} values lie between {low:.6g} and {high:.6g}"
+    found = f"the field has no surface at level {samples.level:g}: {seen}"
     if low == high:
         return f"{found}, so it is constant; was it trained or filled at all?"
     if samples.low >= 0:

@@ -55,7 +55,7 @@ class Lattice:
 
     def outside(self, index: Points) -> Bool[np.ndarray, "_"]:
         """Points of the layer around the lattice."""
-        return (index < 0).any(axis=1) | (index >= self.shape).any(axis=1)
+        return np.any((index < 0) | (index >= np.array(self.shape)), axis=1)
 
 
 class Samples:
@@ -110,9 +110,8 @@ class Samples:
         bad = ~np.isfinite(values)
         if bad.any():
             where = np.round(self.lattice.points(index[bad][:1])[0], 6).tolist()
-            raise IsofieldError(
-                f"the field is not finite at {int(bad.sum())} of {len(values)} points asked, the first at {where} in the unit frame"
-            )
+            count = f"{int(bad.sum())} of {len(values)} points asked"
+            raise IsofieldError(f"the field is not finite at {count}, the first at {where} in the unit frame")
         self.queries += len(values)
         self.low, self.high = min(self.low, values.min(initial=np.inf)), max(self.high, values.max(initial=-np.inf))
         return values

@@ -15,7 +15,7 @@ CYCLE = (0, 2, 3, 1)  # counter-clockwise
 
 
 def marching_squares(values: Shaped[np.ndarray, "nx ny"], level: float = 0.0) -> list[Float[np.ndarray, "k 2"]]:
-    """Closed curves of `values == level` in lattice coordinates, the inside (value < level) on the left; none crosses another.
+    """Closed curves of `values == level` in lattice coordinates, the inside (value < level) on the left; none cross.
 
     The last point of a curve is joined to its first. A curve that leaves the lattice is closed along its border.
     Raises IsofieldError when a value is not finite.

@@ -1,4 +1,4 @@
-"""Find the cells that the surface crosses with few queries: prune from coarse to fine, deduce signs, follow the surface."""
+"""Find the cells that the surface crosses with few queries: prune from coarse to fine, deduce signs, follow it."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -22,7 +22,7 @@ PARITY = [np.flatnonzero((LOCAL != 1).sum(1) == k) for k in range(4)]  # its cen
 
 @dataclass(frozen=True)
 class Crossed:
-    """Distinct cells with both signs, and values minus level at their corners, which only need a sign off crossed edges."""
+    """Distinct cells with both signs, and values minus level at their corners; off crossed edges the sign counts."""
 
     cells: Int[np.ndarray, "n 3"]
     corners: Float[np.ndarray, "n 8"]
@@ -84,12 +84,18 @@ def _split(samples: Samples, bound: SlopeBound, parents: Points, size: int) -> t
 
 def _learn_slopes(bound: SlopeBound, values: np.ndarray, distance: float) -> None:
     """From groups (n, 2, 2, 2) of neighbouring centres: the longest one-sided gradient of each group."""
-    squares = sum(np.nan_to_num(np.diff(values, axis=axis)) ** 2 for axis in (1, 2, 3))
-    change = np.sqrt(squares.reshape(len(values), -1).max(axis=1))
+    gradient = _one_sided(values)
+    change = np.sqrt((gradient**2).sum(axis=-1).max(axis=1))
     seen = np.isfinite(values).any(axis=(1, 2, 3))
     least = np.abs(np.nan_to_num(values, nan=np.inf)).reshape(len(values), -1).min(axis=1)
     both = (values < 0).any(axis=(1, 2, 3)) & (values >= 0).any(axis=(1, 2, 3))
     bound.see(np.where(both, 0, least)[seen], change[seen] / distance, int((change <= FLAT * least)[seen].sum()))
+
+
+def _one_sided(values: np.ndarray) -> np.ndarray:
+    """(n, 8, 3): at each of eight samples the differences to its three neighbours, 0 where there is none."""
+    differences = [np.nan_to_num(np.diff(values, axis=axis)) for axis in (1, 2, 3)]
+    return np.stack([np.broadcast_to(d, values.shape).reshape(-1, 8) for d in differences], axis=-1)
 
 
 def _too_many(lattice: Lattice, bound: SlopeBound, size: int, live: int, values: np.ndarray) -> bool:
@@ -101,7 +107,7 @@ def _too_many(lattice: Lattice, bound: SlopeBound, size: int, live: int, values:
 
 
 def refine(samples: Samples, bound: SlopeBound, blocks: Points) -> Points:
-    """Cells that the signs at the 27 points of each block show to be crossed, and those beside the border of the lattice.
+    """Cells that the signs at the 27 points of each block show to be crossed, and those beside the lattice's border.
 
     Face centres first, then edge centres, then corners: a point is asked only when no point asked before reaches it.
     """
