@@ -45,7 +45,7 @@ CLASSES: dict[str, Callable[[], type[Saveable]]] = {"ExactField": _exact, "Spars
 def restore(spec: dict[str, Any], tensors: dict[str, Tensor], where: str = "field") -> Field:
     """The field that `spec` and `tensors` describe; raises InputError about `where` for a type unknown here."""
     name = spec.get("type")
-    if name not in CLASSES:
+    if not isinstance(name, str) or name not in CLASSES:
         remedy = "use the version of isofield that wrote it" if name else "fit it again"
         raise InputError(where, f"holds a field of unknown type {name!r} (known: {', '.join(CLASSES)})", remedy)
     return CLASSES[name]().restore(spec, tensors)
