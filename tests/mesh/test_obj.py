@@ -48,8 +48,8 @@ def test_binary_data_under_a_text_name(tmp_path):
 
 
 def test_continued_lines_comments_and_windows_ends(tmp_path):
-    mesh = load(tmp_path, "# x\r\n" + SQUARE.replace("\n", "\r\n") + "f 1 2 \\\r\n 3 # no\r\n".replace(" # no", ""))
-    assert len(mesh.faces) == 1
+    text = "# x\r\n" + SQUARE.replace("\n", " # here\r\n") + "f 1 2 \\\r\n 3 # and there\r\nf 1 3 4\r\n"
+    np.testing.assert_array_equal(load(tmp_path, text).faces, [[0, 1, 2], [0, 2, 3]])
 
 
 def test_vertex_colours_in_both_scales(tmp_path):

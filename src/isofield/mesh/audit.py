@@ -140,21 +140,15 @@ def linked(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
 
 
 def _pinched_vertices(faces: np.ndarray, edges: Edges, vertices: int) -> int:
-    """Number of vertices whose corners are not linked to one fan by the edges that meet in them.
-
-    Corners of different faces at one vertex are linked where they share an edge that ends there.
-    """
+    """Number of vertices whose corners do not form one fan; corners at a vertex are linked across the edges there."""
     corners = faces.reshape(-1)
-    incoming = np.roll(edges.of_corner.reshape(-1, 3), 1, axis=1).reshape(-1)  # the corner's other edge in its face
-    corner = np.tile(np.arange(len(corners)), 2)
-    spoke = np.concatenate([edges.of_corner, incoming]) * 2 + (np.tile(corners, 2) == _larger(edges, incoming))
-    order = np.argsort(spoke, kind="stable")
-    same = spoke[order][1:] == spoke[order][:-1]
-    fans = linked(corner[order][1:][same], corner[order][:-1][same], len(corners))
-    fans_of_vertex = np.unique(corners.astype(np.int64) * len(corners) + fans) // max(len(corners), 1)
-    return int((np.bincount(fans_of_vertex, minlength=vertices) > 1).sum())
-
-
-def _larger(edges: Edges, incoming: np.ndarray) -> np.ndarray:
-    """The larger end of each corner's outgoing, then incoming edge."""
-    return edges.ends[np.concatenate([edges.of_corner, incoming]), 1]
+    own, following = np.arange(len(corners)), np.roll(np.arange(len(corners)).reshape(-1, 3), -1, axis=1).reshape(-1)
+    smaller, larger = np.where(edges.up, own, following), np.where(edges.up, following, own)
+    order = np.argsort(edges.of_corner)
+    same = edges.of_corner[order[1:]] == edges.of_corner[order[:-1]]
+    one, other = order[1:][same], order[:-1][same]  # corners where neighbours begin a common edge
+    first, second = (np.concatenate([smaller[side], larger[side]]) for side in (one, other))
+    fans = linked(first, second, len(corners))
+    vertex_of_fan = np.zeros(fans.max(initial=-1) + 1, np.int64)
+    vertex_of_fan[fans] = corners
+    return int((np.bincount(vertex_of_fan, minlength=vertices) > 1).sum())

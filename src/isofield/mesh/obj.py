@@ -56,6 +56,7 @@ def _parse(path: Path) -> _Document:
     for number, line in enumerate(_lines(path), 1):
         words = line.split()
         key = words[0] if words else ""
+        words = line.partition("#")[0].split() if "#" in line and key in ("v", "vt", "f") else words
         try:
             if key == "v":
                 document.vertices.append([float(word) for word in words[1:]])
