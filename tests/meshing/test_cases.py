@@ -53,7 +53,7 @@ def test_triangles_fill_the_loops_without_a_diagonal_in_a_face(case: int) -> Non
 
 @pytest.mark.parametrize("case", range(1, 255))
 def test_faces_look_outward(case: int) -> None:
-    """Wherever the crossings lie on their edges: no triangle has an inside corner before it that its own edges touch."""
+    """With the crossings halfway: from the inside ends of its edges every triangle is seen from behind."""
     middle = np.array([(CORNERS[a] + CORNERS[b]) / 2 for a, b in EDGES])
     outward = np.array([(CORNERS[b] - CORNERS[a]) * (1 if case >> a & 1 else -1) for a, b in EDGES])
     for loop in loops(case):

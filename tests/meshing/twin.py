@@ -6,7 +6,7 @@ import numpy as np
 
 
 def faults(vertices: np.ndarray, faces: np.ndarray) -> list[str]:
-    """Everything that keeps a mesh from being closed, oriented, manifold, without degenerate faces and repeated vertices."""
+    """What keeps a mesh from being closed, oriented, manifold, without degenerate faces and repeated vertices."""
     found = []
     directed = Counter((int(face[i]), int(face[(i + 1) % 3])) for face in faces for i in range(3))
     if any(count > 1 for count in directed.values()):

@@ -41,7 +41,7 @@ class Shape(Field):
         return SmoothUnion(self, other, blend)
 
     def translate(self, by: Vector) -> "Shape":
-        return Moved(self, torch.eye(3), torch.tensor(by))
+        return Moved(self, torch.eye(3), torch.tensor(by, dtype=torch.float32))
 
     def rotate(self, axis: Vector, degrees: Real) -> "Shape":
         """Counter-clockwise about an axis through the origin."""
@@ -204,7 +204,7 @@ class Complement(Shape):
 
 
 class SmoothUnion(Shape):
-    """min(a, b) - h^2 blend / 4, h = max(1 - |a - b| / blend, 0): both partial derivatives are in [0, 1], with sum 1."""
+    """min(a, b) - h^2 blend / 4, h = max(1 - |a - b| / blend, 0): both partial derivatives are in [0, 1], sum 1."""
 
     def __init__(self, a: Shape, b: Shape, blend: Real):
         self.a, self.b, self.blend = a, b, blend

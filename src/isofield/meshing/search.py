@@ -77,8 +77,7 @@ def _split(samples: Samples, bound: SlopeBound, parents: Points, size: int) -> t
     live = exists & ((bound.reach(values) <= radius) | capped | blind)
     dead = exists & ~live
     bound.rely(values[dead], radius[dead])
-    if size == 2:
-        samples.remember(lattice.keys(centre[live]), values[live])
+    samples.remember(lattice.keys(centre[live]), values[live])
     return low[live], values[live]
 
 

@@ -36,7 +36,7 @@ class SlopeBound:
         """Radius of a ball that cannot hold a zero; 0 where the value is not known."""
         magnitude = np.where(np.isfinite(values), np.abs(values), 0.0)
         slope = self._envelope(_bin(magnitude))
-        return np.divide(magnitude, slope, out=np.full(len(values), np.inf), where=slope > 0) * (magnitude > 0)
+        return np.divide(magnitude, slope, out=np.where(magnitude > 0, np.inf, 0.0), where=slope > 0)
 
     def rely(self, values: Array, radius: Array) -> None:
         """Remember that balls of these radii were taken to hold no zero."""
