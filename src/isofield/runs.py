@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 KEPT = 2  # checkpoints
 RESULTS = ("mesh.ply", "mesh.glb", "preview.png", "report.json")
+SETTLED = "settled"
 _MARK = "isofield_run"
 
 
@@ -51,7 +52,10 @@ class Run:
     previous: dict[str, Any] | None = None
 
     def settle(self, **values: Any) -> None:
-        """Store what was only found on the way (a budget turned into steps) in the configuration."""
+        """Store what was only found on the way (a budget turned into steps) in the configuration.
+
+        A value named `settled` is carried along for good: callers that come back need not know it.
+        """
         self.config = {**self.config, **values}
         _write_config(self.folder, self.config)
 
@@ -160,7 +164,8 @@ def _merge(folder: Path, previous: dict | None, config: dict, length: tuple[str,
     """The configuration to go on with; raises InputError with the difference where that cannot be."""
     if previous is None:
         return config
-    kept = {key: previous.get(key) for key in length if config.get(key) is None and key in previous}
+    carried = (*length, SETTLED)
+    kept = {key: previous[key] for key in carried if config.get(key) is None and key in previous}
     merged = {**config, **kept}
     keys = [*previous, *(key for key in merged if key not in previous)]
     faults = [fault for key in keys if (fault := _difference(key, previous, merged, key in length))]
