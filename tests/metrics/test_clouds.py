@@ -3,6 +3,8 @@ import pytest
 
 from isofield.metrics.clouds import chamfer_l1, chamfer_l2_squared, emd, nearest, sliced_emd
 
+SHIFT = np.array([0.3, -0.4, 1.2])
+
 
 @pytest.fixture
 def cloud():
@@ -34,12 +36,12 @@ def test_emd_of_a_permuted_set_is_zero(cloud):
 
 
 def test_emd_of_a_translated_set_is_the_length_of_the_translation(cloud):
-    moved = np.random.default_rng(1).permutation(cloud + [0.3, -0.4, 1.2])
+    moved = np.random.default_rng(1).permutation(cloud + SHIFT)
     assert emd(cloud, moved) == pytest.approx(1.3)
 
 
 def test_sliced_emd_of_a_translated_set_is_half_of_it(cloud):
-    moved = np.random.default_rng(1).permutation(cloud + [0.3, -0.4, 1.2])
+    moved = np.random.default_rng(1).permutation(cloud + SHIFT)
     assert sliced_emd(cloud, moved, directions=4000) == pytest.approx(0.65, rel=0.02)
 
 

@@ -12,9 +12,9 @@ from isofield.frame import UnitFrame
 from isofield.metrics.evaluate import AREAS, LENGTHS, evaluate, evaluate_field, geogen_protocol
 
 KEYS = {
-    "point_to_surface", "pred_to_truth", "truth_to_pred", "chamfer_l1", "chamfer_floor", "chamfer_l2_squared", "hausdorff",
-    "mse", "msd", "emd", "emd_points", "normal_consistency", "f_score", "iou", "ghost_components", "watertight", "manifold",
-    "components", "euler", "volume",
+    "point_to_surface", "pred_to_truth", "truth_to_pred", "chamfer_l1", "chamfer_floor", "chamfer_l2_squared",
+    "hausdorff", "mse", "msd", "emd", "emd_points", "normal_consistency", "f_score", "iou", "ghost_components",
+    "watertight", "manifold", "components", "euler", "volume",
 }  # fmt: skip
 
 

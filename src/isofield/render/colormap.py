@@ -1,5 +1,7 @@
 """A scale of colours for errors, made in a perceptual colour space."""
 
+import math
+
 import numpy as np
 from jaxtyping import Float
 
@@ -8,6 +10,7 @@ from isofield.mesh.color import to_srgb
 # OKLab lightness, chroma and hue (degrees) from nothing to the limit: ivory, amber, red, deep violet
 LIGHTNESS = (0.95, 0.82, 0.62, 0.30)
 CHROMA = (0.03, 0.14, 0.20, 0.12)
+TINY = 1e-30  # the scale of no error at all
 HUE = (95.0, 75.0, 30.0, -40.0)
 
 
@@ -41,6 +44,6 @@ def oklab_to_srgb(lab: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
 
 def round_limit(distances: Float[np.ndarray, " n"], share: float = 0.99) -> float:
     """An upper end for the scale: the `share` quantile rounded up to 1, 2 or 5 times a power of ten."""
-    value = max(float(np.quantile(distances, share)), np.finfo(np.float32).tiny)
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= value * (1 - 1e-9)))
+    value = max(float(np.quantile(distances, share)), TINY)
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= value * (1 - 1e-9))
