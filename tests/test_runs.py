@@ -110,9 +110,10 @@ def test_length_grows_is_settled_and_taken_up_again(tmp_path):
         assert (run.previous["budget"], run.config["budget"], run.config["steps"]) == (30.0, 60.0, 1234)
     with open_run(tmp_path, {**timed, "budget": None, "steps": 2000}) as run:
         assert (run.config["budget"], run.config["steps"]) == (60.0, 2000)
-    with open_run(tmp_path, timed) as run:
+    again = {**timed, "budget": None}
+    with open_run(tmp_path, again) as run:
         run.settle(settled={"steps": 2000, "samples": 9})
-    with open_run(tmp_path, timed) as run:
+    with open_run(tmp_path, again) as run:
         assert run.config["settled"] == {"steps": 2000, "samples": 9}
     with pytest.raises(InputError, match="steps 2000 -> 1999"), open_run(tmp_path, {**timed, "steps": 1999}):
         pass
