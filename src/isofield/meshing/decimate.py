@@ -13,7 +13,8 @@ TRIES = 8
 def decimate(mesh: trimesh.Trimesh, faces: int) -> trimesh.Trimesh:
     """About `faces` faces by quadric error metrics (Garland and Heckbert 1997).
 
-    Vertex colours are taken from the nearest vertex. A closed and manifold mesh stays so: where the simplification would break it, more faces are kept, at worst all.
+    Vertex colours are taken from the nearest vertex. A closed and manifold mesh stays so: where the simplification
+    would break it, more faces are kept, at worst all.
     Raises IsofieldError when fast-simplification is not installed, InputError for fewer than 4 faces.
     """
     if faces < 4:
