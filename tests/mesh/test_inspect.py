@@ -89,3 +89,12 @@ def test_json_and_text_hold_the_same(tmp_path):
 def test_a_bad_file_is_refused(tmp_path):
     with pytest.raises(InputError):
         inspect(tmp_path / "none.ply")
+
+
+def test_missing_materials_are_named(tmp_path):
+    (tmp_path / "a.obj").write_text(
+        "mtllib gone.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"
+    )
+    found = inspect(tmp_path / "a.obj")
+    assert found.missing == ("gone.mtl",)
+    assert "do without gone.mtl, which is not beside the file" in found.plan

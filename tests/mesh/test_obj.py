@@ -70,6 +70,7 @@ def test_each_part_keeps_its_own_texture_or_colour(tmp_path):
     faces = "usemtl r\nf 1/1 2/1 3/1\nusemtl b\nf 1/1 3/1 4/1\nusemtl g\nf 2 3 4\nusemtl gone\nf 1/1 2/1 4/1\n"
     mesh = load(tmp_path, "mtllib a.mtl\n" + SQUARE + "vt 0.5 0.5\n" + faces)
     assert color_kind(mesh) == "texture"
+    assert mesh.metadata["missing"] == ["nowhere.png"]
     colors = surface_colors(mesh, np.arange(4), mesh.triangles_center)
     np.testing.assert_allclose(colors, [[1, 0, 0], [0, 0, 1], [0, 1, 0], [0.5, 0.5, 0.5]], atol=1 / 255)
     np.testing.assert_array_equal(surface_colors(mesh.copy(), np.arange(4), mesh.triangles_center), colors)

@@ -20,7 +20,8 @@ class Inspection:
     """Findings, lengths in the file's units, counts after merging equal vertices; plan: what a fit does about each.
 
     vertices: distinct ones; stored_vertices: as in the file; flipped_faces: faces that look the wrong way; holes:
-    chains of boundary edges; unit_hint and up_hint: guesses in words, None where there is no ground for one.
+    chains of boundary edges; unit_hint and up_hint: guesses in words, None where there is no ground for one;
+    missing: pictures or material files named but not there.
     """
 
     file: str
@@ -42,6 +43,7 @@ class Inspection:
     color: ColorKind
     unit_hint: str | None
     up_hint: str | None
+    missing: tuple[str, ...]
     plan: tuple[str, ...]
 
     def to_json(self) -> dict:
@@ -90,6 +92,7 @@ def inspect(path: str | PathLike) -> Inspection:
         color=color_kind(mesh),
         unit_hint=_unit_hint(Path(path), float((high - low).max())),
         up_hint=_up_hint(Path(path)),
+        missing=tuple(mesh.metadata.get("missing", ())),
         plan=tuple(_plan(mesh, checked, cleaned, holes, center, high - low)),
     )
 
@@ -100,6 +103,7 @@ def _plan(
     size, offset = float(extent.max()), float(np.abs(center).max())
     flat, soup = float(extent.min()) == 0, checked.boundary_edges == 3 * checked.faces
     rim = f"{_count(holes, 'hole')}, {_count(checked.boundary_edges, 'boundary edge')}"
+    missing = mesh.metadata.get("missing", [])
     turned, extra = int(cleaned.turned.sum()), checked.nonmanifold_edges
     lines = {
         "take it as it is: closed and manifold": checked.watertight and checked.manifold and not turned,
@@ -117,6 +121,7 @@ def _plan(
         and not soup,
         f"centre it (it lies {offset:.4g} off the origin) and write the result where it was": offset > size,
         f"fit its colour ({color_kind(mesh)}) as well": color_kind(mesh) != "none",
+        f"do without {', '.join(missing)}, which is not beside the file": missing,
         f"take long over {checked.faces:,} faces; decimate it first if its detail permits": checked.faces > BIG,
     }
     return [line for line, wanted in lines.items() if wanted]

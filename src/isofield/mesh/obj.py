@@ -29,7 +29,7 @@ def read_obj(path: Path) -> list[Part]:
         return []
     table = np.array([row[:3] for row in document.vertices], np.float64)
     colors = _colors(document.vertices)
-    materials = {name: value for library in document.libraries for name, value in _read_mtl(path, library).items()}
+    materials, absent = _materials(path, document.libraries)
     pairs = np.array(list(document.corners), np.int64).reshape(-1, 2)
     order = np.lexsort(pairs.T[::-1])  # vertices in the file's order, whatever the order of the faces
     rank = np.argsort(order)
@@ -39,10 +39,9 @@ def read_obj(path: Path) -> list[Part]:
     for name, triangles in document.groups.items():
         used, faces = np.unique(rank[np.array(triangles, np.int64)], return_inverse=True)
         vertex, texel = pairs[used].T
-        image, diffuse = materials.get(name, (None, None))
-        part = Part(
-            table[vertex], faces.reshape(-1, 3), diffuse=diffuse, colors=None if colors is None else colors[vertex]
-        )
+        image, diffuse, missing = materials.get(name, (None, None, absent))
+        part = Part(table[vertex], faces.reshape(-1, 3), diffuse=diffuse, missing=missing)
+        part.colors = None if colors is None else colors[vertex]
         if image is not None and (texel >= 0).any():
             part.uv, part.image, part.diffuse = uv[texel], image, None
         parts.append(part)
@@ -129,11 +128,24 @@ def _colors(rows: list[list[float]]) -> np.ndarray | None:
     return np.clip(np.where(np.isfinite(colors), colors / (255 if top > 1.001 else 1), UNPAINTED), 0, 1)
 
 
-def _read_mtl(path: Path, name: str) -> dict[str, tuple[Image.Image | None, np.ndarray | None]]:
-    """Material name -> (picture or None, sRGB diffuse or None); files that are missing leave the part uncoloured."""
-    library = _beside(path, name)
-    if library is None:
-        return {}
+Material = tuple[Image.Image | None, np.ndarray | None, str | None]  # picture, sRGB diffuse, file that is missing
+
+
+def _materials(path: Path, libraries: list[str]) -> tuple[dict[str, Material], str | None]:
+    """Materials by name of all libraries, and the name of a library that is missing."""
+    found: dict[str, Material] = {}
+    absent = None
+    for name in libraries:
+        library = _beside(path, name)
+        if library is None:
+            absent = name
+        else:
+            found |= _read_mtl(path, library)
+    return found, absent
+
+
+def _read_mtl(path: Path, library: Path) -> dict[str, Material]:
+    """Materials by name; a picture that is missing leaves its part uncoloured."""
     images: dict[str, str] = {}
     diffuse: dict[str, np.ndarray | None] = {}
     current = ""
@@ -147,12 +159,19 @@ def _read_mtl(path: Path, name: str) -> dict[str, tuple[Image.Image | None, np.n
             diffuse[current] = np.clip(np.array(words[1:4], float), 0, 1)
         elif key == "map_kd":
             images[current] = line.split(None, 1)[1].strip()
-    return {material: (_picture(path, images.get(material)), color) for material, color in diffuse.items()}
+    found: dict[str, Material] = {}
+    for material, color in diffuse.items():
+        image, missing = _picture(path, images.get(material))
+        found[material] = image, color, missing
+    return found
 
 
-def _picture(path: Path, name: str | None) -> Image.Image | None:
-    file = _beside(path, name) or _beside(path, name.split()[-1]) if name else None
-    return Image.open(file).convert("RGB") if file else None
+def _picture(path: Path, name: str | None) -> tuple[Image.Image | None, str | None]:
+    """(picture, None), or (None, its name) if it is missing; the name may follow options such as -s 1 1 1."""
+    if not name:
+        return None, None
+    file = _beside(path, name) or _beside(path, name.split()[-1])
+    return (Image.open(file).convert("RGB"), None) if file else (None, name)
 
 
 def _beside(path: Path, name: str) -> Path | None:

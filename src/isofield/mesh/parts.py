@@ -18,7 +18,7 @@ class Part:
 
     vertices (v, 3) float64; faces (f, 3); uv (v, 2), origin at the lower left; image: sRGB texture;
     diffuse: sRGB in [0, 1] of the untextured material; colors (v, 3): sRGB in [0, 1], multiplied (in linear light) with
-    image or diffuse.
+    image or diffuse; missing: name of a picture or material file that is not there.
     """
 
     vertices: Float[np.ndarray, "v 3"]
@@ -27,6 +27,7 @@ class Part:
     image: Image.Image | None = None
     diffuse: Float[np.ndarray, " 3"] | None = None
     colors: Float[np.ndarray, "v 3"] | None = None
+    missing: str | None = None
 
 
 class TintedTexture(TextureVisuals):
@@ -39,11 +40,15 @@ class TintedTexture(TextureVisuals):
 
 
 def assemble(parts: list[Part]) -> trimesh.Trimesh:
-    """One mesh of all parts: textures stay textures, otherwise vertex colours, otherwise one colour per face."""
+    """One mesh of all parts: textures stay textures, otherwise vertex colours, otherwise one colour per face.
+
+    `mesh.metadata["missing"]` lists the names of pictures and material files that are not there.
+    """
     offsets = np.cumsum([0] + [len(part.vertices) for part in parts])
     vertices = np.concatenate([part.vertices for part in parts])
     faces = np.concatenate([part.faces + offset for part, offset in zip(parts, offsets[:-1], strict=True)])
     mesh = trimesh.Trimesh(vertices, faces, process=False)
+    mesh.metadata["missing"] = sorted({part.missing for part in parts if part.missing})
     if any(part.image is not None for part in parts):
         mesh.visual = _textures(parts)
     elif any(part.colors is not None for part in parts):
