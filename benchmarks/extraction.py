@@ -24,7 +24,7 @@ from hard_fields import hard_fields
 from random_fields import KINDS, random_field
 
 from isofield.fields.exact import ExactField
-from isofield.fields.field import Field, sdf_numpy
+from isofield.fields.field import Field
 from isofield.frame import UnitFrame
 from isofield.mesh.audit import audit, audit_file
 from isofield.mesh.cleanup import clean_faces
@@ -100,15 +100,9 @@ def query_table(paths: list[Path], resolutions: list[int], dense: list[int]) -> 
             seconds = time.process_time() - start
             same = difference(field, resolution, found.vertices_unit) if resolution in dense else None
             ratio = found.dense_queries / found.queries
-            rows.append(
-                [path.stem, len(field.mesh_distance.faces), resolution, found.queries, round(ratio, 1), found.guard]
-                + [
-                    bool(found.watertight and found.manifold),
-                    same,
-                    round(seconds, 2),
-                    round(seconds - timed.seconds, 2),
-                ]
-            )
+            rows.append([path.stem, len(field.mesh_distance.faces), resolution, found.queries, round(ratio, 1)])
+            rows[-1] += [found.guard, bool(found.watertight and found.manifold), same]
+            rows[-1] += [round(seconds, 2), round(seconds - timed.seconds, 2)]
             print(*rows[-1], flush=True)
     columns = ["mesh", "faces", "resolution", "queries", "times fewer than dense", "guard", "closed and manifold"]
     columns += ["largest difference to dense", "CPU-s", "CPU-s without the queries"]
