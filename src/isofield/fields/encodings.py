@@ -64,12 +64,13 @@ class PositionalCode(Encoding):
 class FourierFeatures(Encoding):
     """[x, sin(2 pi B x), cos(2 pi B x)] with `count` frequencies B ~ N(0, sigma^2), drawn once from the seed.
 
-    Tancik et al. 2020 (section 5, Gaussian mapping); "FFT" of arXiv 2410.12725. sigma is in periods per unit length.
+    Tancik et al. 2020 (section 5, Gaussian mapping); "FFT" of arXiv 2410.12725. sigma is in periods per unit length;
+    more of it is sharper near the surface and worse away from it.
     """
 
     frequencies: Tensor
 
-    def __init__(self, count: int = 128, sigma: float = 2.0, seed: int = 0, include_input: bool = True):
+    def __init__(self, count: int = 128, sigma: float = 1.0, seed: int = 0, include_input: bool = True):
         super().__init__()
         self.count, self.sigma, self.seed, self.include_input = count, sigma, seed, include_input
         self.coordinates = 3 if include_input else 0
