@@ -113,6 +113,20 @@ def test_few_points_none_and_impossible_ones():
         ball.signed(np.array([[0, 0, np.nan]]))
 
 
+@pytest.mark.parametrize(
+    ("vertices", "faces", "fault"),
+    [
+        (np.eye(3), np.zeros((0, 3), int), "without triangles"),
+        (np.eye(3), np.array([[0, 1, 3]]), "vertex 3"),
+        (np.eye(3), np.array([[0, 1, -1]]), "vertex 1"),
+        (np.diag([1, 1, np.nan]), np.array([[0, 1, 2]]), "finite"),
+    ],
+)
+def test_meshes_that_would_end_the_process(vertices, faces, fault):
+    with pytest.raises(ValueError, match=fault):
+        MeshDistance(vertices, faces)
+
+
 def test_morton_order_visits_octants_one_by_one():
     corners = np.stack(np.meshgrid(*[np.arange(8.0)] * 3, indexing="ij"), -1).reshape(-1, 3)
     order = morton_order(corners)

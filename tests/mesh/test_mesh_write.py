@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from isofield.errors import InputError
+from isofield.errors import InputError, IsofieldError
 from isofield.mesh.audit import audit, audit_file
 from isofield.mesh.color import surface_colors, to_srgb
 from isofield.mesh.read import read_mesh, weld
@@ -133,6 +133,26 @@ def test_refusals_come_before_any_work(tmp_path):
         with pytest.raises(InputError):
             write_mesh(ball, path)
     assert sorted(os.listdir(tmp_path)) == ["dir.ply", "file"]
+
+
+def test_nothing_is_written_for_a_mesh_that_is_none(tmp_path):
+    for vertices, faces in (
+        (np.zeros((0, 3)), np.zeros((0, 3), int)),
+        ([[0, 0, 0], [1, 0, 0], [0, np.nan, 0]], [[0, 1, 2]]),
+    ):
+        with pytest.raises(IsofieldError, match="nothing is written"):
+            write_mesh(trimesh.Trimesh(vertices, faces, process=False), tmp_path / "a.glb")
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_tiny_and_huge_shapes_survive(tmp_path, size):
+    ball = colored_ball(size)
+    for suffix in SUFFIXES:
+        write_mesh(ball, tmp_path / f"a{suffix}")
+        found = audit_file(tmp_path / f"a{suffix}")
+        assert found.watertight
+        assert found.volume == pytest.approx(ball.volume, rel=1e-6)
 
 
 def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from isofield.errors import InputError
 from isofield.mesh.sample import DEEPSDF_NEAR, sample, sample_surface, view_directions
 
 BALL = trimesh.creation.icosphere(4)
@@ -78,6 +79,12 @@ def test_same_seed_same_samples_other_seed_other_samples():
     for name in ("points", "sdf", "normals", "directions"):
         np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
     assert (first.points != other.points).any()
+
+
+def test_a_mesh_without_any_area_is_refused():
+    line = trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [2, 0, 0]], [[0, 1, 2]], process=False)
+    with pytest.raises(InputError, match="area"):
+        sample(line, 10)
 
 
 def test_unused_vertices_do_not_move_the_frame():

@@ -32,6 +32,7 @@ class MeshDistance:
     def __init__(self, vertices: Shaped[np.ndarray, "v 3"], faces: Shaped[np.ndarray, "f 3"]):
         self.vertices = np.ascontiguousarray(vertices, np.float64)
         self.faces = np.ascontiguousarray(faces, np.int64)
+        _check(self.vertices, self.faces)
         self._tree = igl.AABB()
         self._tree.init(self.vertices, self.faces)
         self._winding = igl.FastWindingNumberBVH()
@@ -72,6 +73,16 @@ def mesh_distance(
     from isofield.mesh.distance_warp import WarpMeshDistance
 
     return WarpMeshDistance(vertices, faces, device)
+
+
+def _check(vertices: np.ndarray, faces: np.ndarray) -> None:
+    """The library below does not check its arguments and would end the process."""
+    if not len(faces):
+        raise ValueError("a mesh without triangles has no distance")
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        raise ValueError(f"a triangle uses vertex {faces.max()} (or {faces.min()}) of {len(vertices)}")
+    if not np.isfinite(vertices).all():
+        raise ValueError("vertices are not finite numbers")
 
 
 def morton_order(points: Shaped[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:

@@ -6,6 +6,7 @@ import numpy as np
 import trimesh
 from jaxtyping import Float, Float32, Integer, Num
 
+from isofield.errors import InputError
 from isofield.frame import UnitFrame
 from isofield.mesh.cleanup import clean_faces
 from isofield.mesh.color import color_kind, surface_colors
@@ -52,10 +53,13 @@ def sample(
     unit frame), the others uniform in the cube [-1, 1]^3; in random order, the same for the same seed.
 
     Faces are cleaned first (`clean_faces`); the mesh itself is not changed. Colours come with any mesh that has some.
+    Raises InputError where no triangle has an area.
     """
     frame = UnitFrame.of(np.asarray(mesh.vertices)[np.unique(mesh.faces)])
     vertices = frame.to_unit(mesh.vertices)
     faces, cleaned = clean_faces(vertices, np.asarray(mesh.faces))
+    if not len(faces):
+        raise InputError(source or "mesh", "none of its triangles has an area", "give a mesh with a surface")
     rng = np.random.default_rng(seed)
     points = _points(rng, vertices, faces, count, near, near_fraction)
     surface = MeshDistance(vertices, faces)

@@ -11,7 +11,7 @@ import trimesh
 from jaxtyping import Float, Shaped
 from trimesh.visual import ColorVisuals
 
-from isofield.errors import InputError
+from isofield.errors import InputError, IsofieldError
 from isofield.files import replacing
 from isofield.mesh.color import color_kind, surface_colors
 from isofield.mesh.glb import glb_bytes
@@ -26,10 +26,13 @@ def write_mesh(mesh: trimesh.Trimesh, path: str | PathLike, *, up: Literal["y", 
     .ply binary, float32 unless that would merge vertices; .glb float32 around the centre, moved by its node, linear
     COLOR_0; .obj `v x y z r g b`; .stl binary float32. Face colours become vertex colours, with vertices split where
     colours meet; textures are looked up at the vertices. Missing folders are made.
-    Raises InputError before any work if the extension is unknown or the folder is not writable.
+    Raises InputError before any work if the extension is unknown or the folder is not writable, IsofieldError if the
+    mesh is empty or not finite.
     """
     path = Path(path)
     check_writable(path)
+    if not len(mesh.faces) or not np.isfinite(mesh.vertices).all():
+        raise IsofieldError(f"{path}: nothing is written, the mesh is empty or has vertices that are not finite")
     vertices, normals = np.asarray(mesh.vertices, np.float64), vertex_normals(mesh)
     faces, colors = np.asarray(mesh.faces), vertex_colors(mesh)
     if isinstance(mesh.visual, ColorVisuals) and mesh.visual.kind == "face":
@@ -103,6 +106,8 @@ def _angle(triangles: np.ndarray, corner: int) -> np.ndarray:
 
 def _stays_distinct(vertices: np.ndarray) -> bool:
     """Whether float32 keeps apart all vertices that float64 keeps apart."""
+    if np.abs(vertices).max() > np.finfo(np.float32).max:
+        return False
     rounded = vertices.astype(np.float32)
     order = np.lexsort(rounded.T)
     same = (rounded[order[1:]] == rounded[order[:-1]]).all(1)
