@@ -16,6 +16,7 @@ from isofield.render.colormap import error_colors, ramp, round_limit
 from isofield.render.shade import CLAY, draw, normals_seen, picture
 
 Picture = UInt8[np.ndarray, "h w 3"]
+AnyPicture = UInt8[np.ndarray, "_ _ 3"]
 INK = (40, 44, 52)
 AZIMUTH, ELEVATION = 35.0, 20.0
 
@@ -72,7 +73,7 @@ def likely_up(vertices: Shaped[np.ndarray, "v 3"]) -> Vector:
     return (0.0, 0.0, 1.0) if stands[2] and not stands[1] else (0.0, 1.0, 0.0)
 
 
-def side_by_side(images: list[Picture], titles: list[str]) -> Picture:
+def side_by_side(images: list[AnyPicture], titles: list[str]) -> Picture:
     """Pictures of equal height in one row, each under its title."""
     height, gap = images[0].shape[0], max(4, images[0].shape[0] // 40)
     font = _font(height)
