@@ -187,6 +187,16 @@ def test_strips_fans_quantised_positions_and_sparse_values(tmp_path):
     np.testing.assert_array_equal(read_mesh(document.save(tmp_path / "a.gltf")).faces, [[0, 1, 2], [0, 2, 3]])
 
 
+def test_points_are_a_cloud_and_beside_triangles_nothing(tmp_path):
+    document = one_triangle()
+    primitives = document.json["meshes"][0]["primitives"]
+    primitives.append(primitives[0] | {"mode": 0})
+    assert len(read_mesh(document.save(tmp_path / "a.gltf")).vertices) == 3
+    del primitives[0]
+    with pytest.raises(InputError, match="point cloud"):
+        read_mesh(document.save(tmp_path / "a.gltf"))
+
+
 def spoiled(**changes) -> Document:
     document = one_triangle()
     for path, value in changes.items():

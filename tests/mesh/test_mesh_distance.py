@@ -61,6 +61,21 @@ def test_brute_force_twin_agrees():
     np.testing.assert_allclose(np.linalg.norm(points - found.point, axis=1), found.distance, atol=1e-12)
 
 
+def test_winding_number_is_the_sum_of_solid_angles():
+    """Van Oosterom and Strackee's formula over all faces of a holed torus, against the fast approximation."""
+    torus = trimesh.creation.torus(1.0, 0.4)
+    faces = torus.faces[: len(torus.faces) * 3 // 4]
+    points = np.random.default_rng(5).uniform(-1.5, 1.5, (300, 3))
+    a, b, c = np.moveaxis(torus.vertices[faces][None] - points[:, None, None], 2, 0)
+    la, lb, lc = (np.linalg.norm(side, axis=-1) for side in (a, b, c))
+    top = np.einsum("nfd,nfd->nf", a, np.cross(b, c))
+    low = la * lb * lc + np.sum(a * b, -1) * lc + np.sum(b * c, -1) * la + np.sum(c * a, -1) * lb
+    slow = np.arctan2(top, low).sum(1) / (2 * np.pi)
+    found = MeshDistance(torus.vertices, faces).winding_number(points)
+    np.testing.assert_allclose(found, slow, atol=5e-3)
+    assert slow.max() > 0.9
+
+
 def test_nested_and_overlapping_shells_are_inside_where_parity_says_outside():
     ball = trimesh.creation.icosphere(4)
     nested = np.concatenate([ball.vertices, ball.vertices * 0.5])

@@ -7,6 +7,9 @@ import struct
 import numpy as np
 import pytest
 import trimesh
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from isofield.errors import InputError, IsofieldError
 from isofield.mesh.audit import audit, audit_file
@@ -153,6 +156,22 @@ def test_tiny_and_huge_shapes_survive(tmp_path, size):
         found = audit_file(tmp_path / f"a{suffix}")
         assert found.watertight
         assert found.volume == pytest.approx(ball.volume, rel=1e-6)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(arrays(np.float64, (6, 3), elements=st.floats(-1e6, 1e6, allow_subnormal=False)))
+def test_any_coordinates_stay_distinct_and_in_place(tmp_path, vertices):
+    """Two triangles of arbitrary corners: in their place up to float32, and apart what was apart."""
+    assume(np.ptp(vertices, axis=0).max() > 0)
+    mesh = trimesh.Trimesh(vertices, [[0, 1, 2], [3, 4, 5]], process=False)
+    distinct = len(np.unique(vertices + 0.0, axis=0))
+    for suffix in (".obj", ".ply"):
+        write_mesh(mesh, tmp_path / f"a{suffix}")
+        back = read_mesh(tmp_path / f"a{suffix}")
+        assert len(weld(back).vertices) == distinct
+        np.testing.assert_allclose(back.triangles, mesh.triangles, rtol=1e-7, atol=1e-37)
+        if suffix == ".obj":
+            np.testing.assert_array_equal(back.triangles, mesh.triangles)
 
 
 def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):

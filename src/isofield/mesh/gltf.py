@@ -18,6 +18,7 @@ from isofield.errors import InputError
 from isofield.mesh.color import to_linear, to_srgb
 from isofield.mesh.parts import Part
 
+POINTS, TRIANGLES, STRIP, FAN = 0, 4, 5, 6  # modes of a primitive; the others are lines
 COMPONENT = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 KNOWN = {
@@ -34,15 +35,19 @@ def read_gltf(path: Path) -> list[Part]:
 
 
 def _primitives(reader: "_Reader", mesh: int, matrix: np.ndarray) -> list[Part]:
-    triangles = [p for p in reader.json["meshes"][mesh]["primitives"] if p.get("mode", 4) in (4, 5, 6)]
-    return [_part(reader, primitive, matrix) for primitive in triangles]
+    shown = [
+        p
+        for p in reader.json["meshes"][mesh]["primitives"]
+        if p.get("mode", TRIANGLES) in (POINTS, TRIANGLES, STRIP, FAN)
+    ]
+    return [_part(reader, primitive, matrix) for primitive in shown]
 
 
 def _part(reader: "_Reader", primitive: dict, matrix: np.ndarray) -> Part:
     attributes = primitive["attributes"]
     position = reader.accessor(attributes["POSITION"])
     corners = reader.accessor(primitive["indices"])[:, 0] if "indices" in primitive else np.arange(len(position))
-    faces = _triangles(corners.astype(np.int64), primitive.get("mode", 4))
+    faces = _triangles(corners.astype(np.int64), primitive.get("mode", TRIANGLES))
     if len(faces) and (faces.min() < 0 or faces.max() >= len(position)):
         fault = f"a face uses vertex {faces.max()} of {len(position)} (counted from 0)"
         raise InputError(reader.path, fault, "export it again")
@@ -88,9 +93,11 @@ def _flip(uv: np.ndarray) -> np.ndarray:
 
 
 def _triangles(corners: np.ndarray, mode: int) -> np.ndarray:
-    if mode == 4:
+    if mode == POINTS:
+        return np.zeros((0, 3), np.int64)
+    if mode == TRIANGLES:
         return corners[: len(corners) // 3 * 3].reshape(-1, 3)
-    if mode == 6:
+    if mode == FAN:
         return np.stack([np.full(max(len(corners) - 2, 0), corners[0]), corners[1:-1], corners[2:]], 1)
     strip = np.stack([corners[:-2], corners[1:-1], corners[2:]], 1)
     strip[1::2] = strip[1::2, [1, 0, 2]]

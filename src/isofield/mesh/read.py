@@ -88,6 +88,7 @@ def _read(path: Path) -> trimesh.Trimesh:
     suffix = path.suffix.lower()
     if suffix in OWN_READERS:
         parts = OWN_READERS[suffix](path)
+        parts = [part for part in parts if len(part.faces)] or parts  # points beside triangles play no part
         return assemble(parts) if parts else trimesh.Trimesh(process=False)
     header = check_ply(path) if suffix == ".ply" else None
     loaded: Any = trimesh.load(path, process=False, maintain_order=True)
