@@ -87,9 +87,16 @@ def page() -> str:
     torn.update_faces(np.arange(len(torn.faces)) > 60)
     views, top = compared_views(torn, ball(1.01, colored=True))
     rich = Exhibit(
-        "A ball <torn>", 'with "quotes" & more', views, "z", f"{top:g}", [Picture(PNG, "a dot")],
-        [Number("closed", "yes", "It is.")], ["isofield fit a.ply -o run"], [("mesh", "run/mesh.glb")], "by nobody",
-    )  # fmt: skip
+        "A ball <torn>",
+        'with "quotes" & more',
+        views,
+        heat=f"{top:g}",
+        pictures=[Picture(PNG, "a dot")],
+        numbers=[Number("closed", "yes", "It is.")],
+        commands=["isofield fit a.ply -o run"],
+        downloads=[("mesh", "run/mesh.glb")],
+        credit="by nobody",
+    )
     return render_page("isofield", "lead", [rich, Exhibit("Bare"), Exhibit("Other", views=views[:1])], "today")
 
 

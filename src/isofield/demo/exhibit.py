@@ -1,6 +1,7 @@
 """What the page shows of one fitted model: input and result to turn, where they differ, and the numbers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ def _size(count: int) -> str:
     return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
+DOWNLOADS = ("mesh.glb", "mesh.ply", "report.json")
 CAPTION = "Input; result; the result's faces close up; distance from the result to the input, in the file's units."
 
 # Name on the page, key of the report, how to write it, what it means.
@@ -53,37 +55,29 @@ FIGURES: list[tuple[str, str, Callable, str]] = [
 ]
 
 
-def fitted_exhibit(
-    *, title: str, text: str, up: str, source: Path, run: Path, report: dict, commands: list[str], credit: str
-) -> Exhibit:
-    """The exhibit of a run folder (mesh.ply, mesh.glb, report.json, preview.png) and the mesh it was fitted to.
+def fitted_exhibit(plan: Exhibit, source: Path, run: Path, report: dict) -> Exhibit:
+    """The plan (title, text, commands, ...) with what a run folder has to show: views, pictures, numbers, downloads.
 
-    report: keys as in report.json; a number whose key is missing is left out. up: "y" or "z", of the source.
+    run: folder with mesh.ply, mesh.glb, report.json, preview.png; source: the mesh it was fitted to; report: keys as in
+    report.json, a number whose key is missing is left out.
     """
     before, after = read_mesh(source), read_mesh(run / "mesh.ply")
     views, top = compared_views(before, after)
     preview = run / "preview.png"
-    pictures = [Picture(preview.read_bytes(), CAPTION)] if preview.exists() else []
-    return Exhibit(
-        title=title,
-        text=text,
+    return replace(
+        plan,
         views=views,
-        up=up,
         heat=_heat_label(top, before),
-        pictures=pictures,
+        pictures=[Picture(preview.read_bytes(), CAPTION)] if preview.exists() else [],
         numbers=numbers(report),
-        commands=commands,
-        downloads=[
-            (name, f"{run.name}/{name}") for name in ("mesh.glb", "mesh.ply", "report.json") if (run / name).exists()
-        ],
-        credit=credit,
+        downloads=[(name, f"{run.name}/{name}") for name in DOWNLOADS if (run / name).exists()],
     )
 
 
 def compared_views(before: trimesh.Trimesh, after: trimesh.Trimesh) -> tuple[list[View], float]:
     """Both meshes with layers "color" (where there are colours) and "error" (distance to the other mesh).
 
-    Also returns the distance, in the meshes' own units, that the red end of the error colours stands for.
+    Also returns the distance, in the meshes' own units, that the dark end of the error colours stands for.
     """
     source, result = refined(before), decimated(after)
     missing, added = _distance(source.mesh, after), _distance(result.mesh, before)

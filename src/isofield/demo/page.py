@@ -35,14 +35,16 @@ class Picture:
 class Exhibit:
     """One part of the page. Everything but the title may be empty.
 
-    views: meshes that are turned together; up: the axis of theirs that points up; heat: what the red end of the
-    layer "error" stands for; numbers: the first few stand in the overview; downloads: label, and path from the page.
+    views: meshes that are turned together; up: the axis of theirs that points up; yaw: degrees that they are first
+    turned about it; heat: what the dark end of the layer "error" stands for; numbers: the first few stand in the
+    overview; downloads: label, and path from the page.
     """
 
     title: str
     text: str = ""
     views: list[View] = field(default_factory=list)
     up: str = "y"
+    yaw: float = -35.0
     heat: str = ""
     pictures: list[Picture] = field(default_factory=list)
     numbers: list[Number] = field(default_factory=list)
@@ -108,7 +110,8 @@ def _views(exhibit: Exhibit) -> str:
     legend = f'<div class="legend" hidden><span>0</span><i style="background:linear-gradient(90deg,{stops})"></i>'
     legend += f"<span>{escape(exhibit.heat)}</span></div>"
     return (
-        f'<div class="viewer"><div class="bar"><div class="layers" role="group" aria-label="Colouring">{buttons}</div>'
+        f'<div class="viewer" data-yaw="{exhibit.yaw:g}"><div class="bar">'
+        f'<div class="layers" role="group" aria-label="Colouring">{buttons}</div>'
         f'{legend}</div><div class="views">{figures}</div>'
         '<p class="hint">Drag or use the arrow keys to turn, click and then scroll to zoom (or + and -), 0 to reset. '
         "Faces seen from the inside are brick red.</p>"

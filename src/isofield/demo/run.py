@@ -27,12 +27,13 @@ LEAD = (
 
 @dataclass(frozen=True)
 class Model:
-    """One bundled model of the demo; up: its own axis that points up."""
+    """One bundled model of the demo; up: its own axis that points up; yaw: degrees that it is first turned about it."""
 
     file: str
     title: str
     text: str
     up: str
+    yaw: float = -35.0
 
     @property
     def name(self) -> str:
@@ -57,9 +58,10 @@ MODELS = (
     Model(
         "fish_holes.obj",
         "A broken mesh",
-        "A fish with six holes torn into it; through them you see the inside of the far wall. The winding number still "
+        "A fish with holes torn into it; through them you see the inside of the far wall. The winding number still "
         "knows inside from outside, so the result is closed.",
         "y",
+        yaw=55.0,
     ),
 )
 
@@ -128,17 +130,12 @@ def _exhibit(model: Model, settings: DemoSettings, source: Path, report: dict) -
         f"isofield mesh {fitting.output} -o {fitting.output / 'fine.glb'} --resolution 512",
     ]
     about = attribution()[model.file]
-    return fitted_exhibit(
-        title=model.title,
-        text=model.text,
-        up=model.up,
-        source=source,
-        run=fitting.output,
-        report=report,
-        commands=commands,
-        credit=f"Model: {about['what it is']}, by {about['author']}; {about['source']}; licence {about['licence']}; "
-        f"changes: {about['changes']}. The meshes made from it are adaptations under the same terms.",
+    credit = (
+        f"Model: {about['what it is']}, by {about['author']}; {about['source']}; licence {about['licence']}; "
+        f"changes: {about['changes']}. The meshes made from it are adaptations under the same terms."
     )
+    plan = Exhibit(model.title, model.text, up=model.up, yaw=model.yaw, commands=commands, credit=credit)
+    return fitted_exhibit(plan, source, fitting.output, report)
 
 
 def _provide(model: Model, folder: Path) -> Path:

@@ -121,13 +121,13 @@
     page.dataset.drawn = String(+page.dataset.drawn + 1);
   }
 
-  const HOME = { yaw: -0.6, pitch: 0.35, distance: 3.2 };
-
+  
   function start(viewer) {
     const views = JSON.parse(viewer.querySelector("script").textContent);
     const canvases = [...viewer.querySelectorAll("canvas")], buttons = [...viewer.querySelectorAll("[data-layer]")];
     const legend = viewer.querySelector(".legend"), meshes = views.map(upload);
-    const state = { ...HOME, layer: buttons[0].dataset.layer };
+    const home = { yaw: viewer.dataset.yaw * Math.PI / 180, pitch: 0.35, distance: 3.0 };
+    const state = { ...home, layer: buttons[0].dataset.layer };
     let waiting = false;
     const redraw = () => {
       if (waiting) return;
@@ -147,7 +147,7 @@
       redraw();
     };
     buttons.forEach((button) => button.addEventListener("click", () => choose(button.dataset.layer)));
-    canvases.forEach((canvas) => listen(canvas, turn, zoom, () => { Object.assign(state, HOME); redraw(); }));
+    canvases.forEach((canvas) => listen(canvas, turn, zoom, () => { Object.assign(state, home); redraw(); }));
     new ResizeObserver(redraw).observe(viewer);
     choose(state.layer);
   }
