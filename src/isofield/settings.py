@@ -51,10 +51,10 @@ class FitSettings:
     """How points enter the network: hash grid, random Fourier features, NeRF's positional code, as they are."""
     activation: Literal["relu", "softplus", "sine", "hosc"] = "relu"
     """Between the layers of the network; sine: SIREN."""
-    width: int = 64
-    """Neurons per hidden layer."""
-    depth: int = 2
-    """Hidden layers."""
+    width: int | None = None
+    """Neurons per hidden layer; 32 behind a hash grid, else 128."""
+    depth: int | None = None
+    """Hidden layers; 2 behind a hash grid, else 4."""
     class_name: Annotated[str | None, arg(name="class")] = None
     """Label to store with the run, such as "car"."""
     seed: int = 0

@@ -1,0 +1,36 @@
+"""Which field a fit trains, from the options of the command line, and why."""
+
+from isofield.fields.activations import Activation, Hosc, Relu, Sine, Softplus
+from isofield.fields.encodings import Encoding, FourierFeatures, Identity, PositionalCode
+from isofield.fields.hash_grid import HashGrid
+from isofield.fields.neural import NeuralField, default_color
+from isofield.settings import FitSettings
+
+ENCODINGS: dict[str, type[Encoding]] = {
+    "hash": HashGrid, "fourier": FourierFeatures, "positional": PositionalCode, "none": Identity,
+}  # fmt: skip
+ACTIVATIONS: dict[str, type[Activation]] = {"relu": Relu, "softplus": Softplus, "sine": Sine, "hosc": Hosc}
+
+
+def network(settings: FitSettings, colored: bool) -> NeuralField:
+    """The field that the options describe, freshly initialised from torch's global generator."""
+    width, depth = (32, 2) if settings.encoding == "hash" else (128, 4)
+    return NeuralField(
+        ENCODINGS[settings.encoding](),
+        ACTIVATIONS[settings.activation](),
+        width=settings.width or width,
+        depth=depth if settings.depth is None else settings.depth,
+        color=default_color() if colored else None,
+    )
+
+
+def why(settings: FitSettings, colored: bool) -> str:
+    """One sentence: what is fitted and what speaks for it."""
+    color = "with colour, since the input has it" if colored else "without colour, since the input has none"
+    if settings.method == "exact":
+        return f"the exact distance itself, {color}: nothing is more accurate, but the mesh is stored with it"
+    if settings.method == "grid":
+        return f"a sparse grid of exact distances, {color}: no training, but megabytes, and accurate to its spacing"
+    if settings.encoding == "hash":
+        return f"a hash grid before a small network, {color}: the most accurate learned field for its time and size"
+    return f"a network on {settings.encoding} encoding with {settings.activation}, {color}: as asked"

@@ -1,0 +1,138 @@
+"""`isofield fit`: a mesh becomes a field, the field a mesh again, and the two are measured against each other."""
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import trimesh
+
+from isofield.fields.exact import ExactField
+from isofield.fields.field import Field
+from isofield.fields.grid import SparseGrid
+from isofield.fields.neural import NeuralField, default_field
+from isofield.files import sha256
+from isofield.frame import UnitFrame
+from isofield.interrupt import interruptible
+from isofield.mesh.color import color_kind
+from isofield.mesh.read import read_mesh
+from isofield.progress import progress
+from isofield.runs import Run, open_run
+from isofield.settings import BUDGET, FitSettings, config_of
+from isofield.tasks.choice import network, why
+from isofield.tasks.objectives import Distances, Objective, TrainingData
+from isofield.tasks.results import write_results
+from isofield.tasks.training import Clock, Cost, Length, Training, train
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """field: as it is stored, hash tables rounded to float16; cost: of sampling and training."""
+
+    field: NeuralField
+    cost: Cost
+
+
+def fit(
+    mesh: trimesh.Trimesh,
+    field: NeuralField | None = None,
+    objective: Objective | None = None,
+    *,
+    steps: int | None = None,
+    budget: float = BUDGET,
+    seed: int = 0,
+    run: Run | None = None,
+    silent: bool = True,
+) -> Fitted:
+    """Fit a neural field to the exact distances (and colours) of a mesh, in any units and anywhere in space.
+
+    field: what to train, in place; by default a hash grid before a small network, and a colour head if the mesh has
+    colour. steps: exact length; else `budget` seconds are turned into steps by timing a few. run: where to log and
+    save, and from where to go on. Raises IsofieldError if training diverges, Interrupted after Ctrl-C.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        objective = objective or Distances()
+        field = field or default_field(colored=color_kind(mesh) != "none")
+        field.frame = UnitFrame.of(np.asarray(mesh.vertices)[np.unique(mesh.faces)])
+        length = _settled(run, steps, budget) or (
+            Length.of_steps(steps) if steps else Length.affordable(mesh, field, objective, budget)
+        )
+        if run:
+            run.settle(settled=vars(length))
+        cost = _fit(mesh, field, objective, length, seed, run, silent)
+    return Fitted(NeuralField.restore(field.spec(), field.tensors()), cost)
+
+
+def _fit(
+    mesh: trimesh.Trimesh,
+    field: NeuralField,
+    objective: Objective,
+    length: Length,
+    seed: int,
+    run: Run | None,
+    silent: bool,
+) -> Cost:
+    """Sample, go on from the run's newest checkpoint if there is one, and train."""
+    checkpoint = run.latest() if run else None
+    before = Cost(*checkpoint.state["cost"].tolist()) if checkpoint else Cost()
+    before = Cost(int(before.steps), before.seconds, before.cpu_seconds)
+    if checkpoint and before.steps >= length.steps:
+        field.load_state_dict({name: value.float() for name, value in checkpoint.tensors.items()})
+        return before
+    clock = Clock(before)
+    data = TrainingData(objective.samples(mesh, length.samples, seed), next(field.parameters()).device)
+    training = Training(field, objective, data, length, seed)
+    if checkpoint:
+        training.restore(checkpoint.state)
+    with progress("fit", length.steps, silent=silent) as advance, interruptible() as interruption:
+        return train(training, clock, run, interruption, advance)
+
+
+def _settled(run: Run | None, steps: int | None, budget: float) -> Length | None:
+    """The length that an earlier call of the run settled, grown if steps or budget did; None at the beginning."""
+    if run is None or "settled" not in run.config:
+        return None
+    before = Length(**run.config["settled"])
+    old = (run.previous or {}).get("budget")
+    grown = round(before.steps * budget / old) if old and steps is None else before.steps
+    return Length(max(before.steps, steps or grown), before.schedule, before.samples)
+
+
+def run_fit(settings: FitSettings) -> dict[str, Any]:
+    """The verb: writes the run folder, returns what report.json holds. Raises InputError, IsofieldError, Interrupted."""
+    mesh = read_mesh(settings.input)
+    colored = color_kind(mesh) != "none"
+    choice = why(settings, colored)
+    print(f"isofield: {choice}", file=sys.stderr)
+    config = {**config_of(settings), "input": settings.input.name, "input_sha256": sha256(settings.input)}
+    with open_run(settings.output, config, length=("steps", "budget", "settled"), restart=settings.restart) as run:
+        field: Field
+        if settings.method == "learned":
+            field, cost = _learned(mesh, settings, run, colored)
+        else:
+            field, cost = _computed(mesh, settings, run)
+        facts = {"input": str(settings.input), "class": settings.class_name, "choice": choice}
+        return write_results(run.folder, mesh, field, cost, settings.resolution, settings.seed, facts)
+
+
+def _learned(mesh: trimesh.Trimesh, settings: FitSettings, run: Run, colored: bool) -> tuple[Field, Cost]:
+    if run.config["steps"] is None and run.config["budget"] is None:
+        run.settle(budget=BUDGET)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        field = network(settings, colored)
+    steps, budget = run.config["steps"], run.config["budget"] or BUDGET
+    fitted = fit(mesh, field, steps=steps, budget=budget, seed=settings.seed, run=run, silent=False)
+    return fitted.field, fitted.cost
+
+
+def _computed(mesh: trimesh.Trimesh, settings: FitSettings, run: Run) -> tuple[Field, Cost]:
+    """The exact distance, as it is or baked into a grid of the resolution that is extracted."""
+    clock = Clock(Cost())
+    field: ExactField | SparseGrid = ExactField.of(mesh)
+    if settings.method == "grid":
+        field = SparseGrid.bake(field, settings.resolution)
+    run.save(0, field.spec(), field.tensors())
+    return field, clock.read(0)

@@ -1,0 +1,153 @@
+"""The steps of a fit: one loop, exact in (seed, step), that can stop, save and go on."""
+
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import trimesh
+from torch import Tensor
+
+from isofield.errors import IsofieldError
+from isofield.fields.neural import NeuralField
+from isofield.interrupt import Interruption
+from isofield.runs import Run
+from isofield.tasks.objectives import Objective, TrainingData
+
+SAMPLES_PER_STEP = 256  # so that each sample is seen about 32 times
+FEWEST, MOST = 100_000, 2_000_000  # samples
+HOLD, FINAL = 0.3, 0.02  # the rates stay for this share of the schedule, then fall exponentially to this share
+SAVES, LOGS = 5, 100  # checkpoints of a run; lines of its log
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long to train: settled once, so that nothing of it depends on the clock when a run goes on.
+
+    schedule: steps after which the learning rate has fallen; it stays when `steps` grows.
+    """
+
+    steps: int
+    schedule: int
+    samples: int
+
+    @classmethod
+    def of_steps(cls, steps: int) -> "Length":
+        return cls(steps, steps, int(np.clip(SAMPLES_PER_STEP * steps, FEWEST, MOST)))
+
+    @classmethod
+    def affordable(cls, mesh: trimesh.Trimesh, field: NeuralField, objective: Objective, budget: float) -> "Length":
+        """What takes about `budget` seconds, by timing a copy of the field on a few samples and steps."""
+        count, repeats = 50_000, 10
+        begun = time.perf_counter()
+        samples = objective.samples(mesh, count, 0)
+        per_sample = (time.perf_counter() - begun) / count
+        trial = Training(deepcopy(field), objective, TrainingData(samples), cls.of_steps(1), 0)
+        for step in range(3):  # compiles the kernels
+            trial.step(step)
+        per_step = float(np.median([_seconds(lambda: trial.step(0)) for _ in range(repeats)]))
+        steps = budget / (per_step + SAMPLES_PER_STEP * per_sample)
+        steps = max(steps, (budget - MOST * per_sample) / per_step)  # where the samples are capped
+        return cls.of_steps(max(1, round(steps)))
+
+    def rate(self, step: int) -> float:
+        """Share of the full learning rate."""
+        done = min(step / self.schedule, 1.0)
+        return 1.0 if done < HOLD else FINAL ** ((done - HOLD) / (1 - HOLD))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of sampling and training; seconds by the wall clock and by the processors."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
+class Clock:
+    """Reads the cost of what was done before and since."""
+
+    def __init__(self, before: Cost):
+        self.before, self.wall, self.cpu = before, time.perf_counter(), time.process_time()
+
+    def read(self, steps: int) -> Cost:
+        wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
+        return Cost(steps, self.before.seconds + wall, self.before.cpu_seconds + cpu)
+
+
+class Training:
+    """A field, what it learns from, and the optimizer: Adam (Kingma & Ba 2015), one rate for networks, one for tables."""
+
+    def __init__(self, field: NeuralField, objective: Objective, data: TrainingData, length: Length, seed: int):
+        self.field, self.objective, self.data, self.length, self.seed = field, objective, data, length, seed
+        tables = [p for name, p in field.named_parameters() if name.endswith(".table")]
+        networks = [p for name, p in field.named_parameters() if not name.endswith(".table")]
+        groups = [{"params": networks, "rate": objective.rate}, {"params": tables, "rate": objective.table_rate}]
+        self.adam = torch.optim.Adam([g for g in groups if g["params"]], betas=(0.9, 0.99), eps=1e-15, fused=True)
+        field.train()
+
+    def step(self, step: int) -> Tensor:
+        """One step, whose randomness comes from (seed, step) alone; returns the loss."""
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0]))
+        for group in self.adam.param_groups:
+            group["lr"] = group["rate"] * self.length.rate(step)
+        self.adam.zero_grad()
+        loss = self.objective.loss(self.field, self.data)
+        loss.backward()
+        self.adam.step()
+        return loss.detach()
+
+    def state(self, cost: Cost) -> dict[str, Tensor]:
+        """All that going on needs: weights in full precision, Adam's moments, the cost so far."""
+        state = {f"weight.{name}": value for name, value in self.field.state_dict().items()}
+        for name, parameter in self.field.named_parameters():
+            state |= {f"adam.{key}.{name}": value for key, value in self.adam.state[parameter].items()}
+        state["cost"] = torch.tensor([cost.steps, cost.seconds, cost.cpu_seconds], dtype=torch.float64)
+        return {name: value.detach().cpu().contiguous() for name, value in state.items()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """The inverse of `state`."""
+        self.field.load_state_dict({k.removeprefix("weight."): v for k, v in state.items() if k.startswith("weight.")})
+        for name, parameter in self.field.named_parameters():
+            moments = {key: state[f"adam.{key}.{name}"].to(parameter.device) for key in ("exp_avg", "exp_avg_sq")}
+            self.adam.state[parameter] = {"step": state[f"adam.step.{name}"], **moments}
+
+
+def train(
+    training: Training, clock: Clock, run: Run | None, interruption: Interruption, advance: Callable[..., None]
+) -> Cost:
+    """All steps that are left; logs and saves on the way.
+
+    Raises IsofieldError when the loss is no number, Interrupted (everything saved) when asked to stop.
+    """
+    steps = training.length.steps
+    log_every, save_every = max(1, steps // LOGS), -(-steps // SAVES)
+    for step in range(clock.before.steps, steps):
+        loss = training.step(step)
+        done = step + 1
+        last = done == steps or interruption.requested
+        if last or done % log_every == 0:
+            _report(loss.item(), done, training.length.rate(step), run, advance)
+        if run and (last or done % save_every == 0):
+            run.save(done, training.field.spec(), training.field.tensors(), training.state(clock.read(done)))
+        if interruption.requested and done < steps:
+            saved = f" and saved in {run.folder}; run the same command again to go on" if run else ""
+            raise interruption.error(f"stopped at step {done} of {steps}{saved}")
+    return clock.read(steps)
+
+
+def _report(loss: float, done: int, rate: float, run: Run | None, advance: Callable[..., None]) -> None:
+    if not np.isfinite(loss):
+        raise IsofieldError(f"the loss is {loss} at step {done}: training diverged; lower the objective's rates")
+    advance(done, loss=loss)
+    if run:
+        run.log(step=done, loss=loss, rate=rate)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
