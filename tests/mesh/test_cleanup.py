@@ -110,6 +110,10 @@ def test_faces_without_area_are_dropped_and_the_map_back_is_right():
     assert report.degenerate == 2
 
 
+def test_tiny_shapes_keep_their_faces():
+    assert len(clean_faces(BALL.vertices * 1e-200, BALL.faces)[0]) == len(BALL.faces)
+
+
 def test_two_patches_around_one_nonmanifold_edge_do_not_count_as_flipped():
     corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], float)
     tetrahedron = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])

@@ -9,7 +9,7 @@ from jaxtyping import Integer, Num
 from isofield.mesh.audit import Edges, degenerate_faces, edges_of, face_keys, linked
 from isofield.mesh.read import weld_arrays
 
-MAX_NESTED = 2000  # closed patches beyond which nobody looks for those that are inside out
+MAX_WORK = 50_000_000  # closed patches times faces, beyond which patches that are inside out are not looked for
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ def clean_faces(
     Faces without area and repeated faces are dropped. Patches whose faces disagree with their neighbours are oriented
     consistently and outward (positive signed volume). A consistent patch is left alone, so cavities survive, unless it
     is closed, inside out and enclosed by nothing. Limit: a cavity whose own faces disagree is taken for a solid.
+    Source of the orientation: breadth-first over edges with two faces (libigl's bfs_orient).
     """
     points, welded = weld_arrays(vertices, faces)
     kept = np.flatnonzero(~_without_area(points, welded))
@@ -50,7 +51,8 @@ def clean_faces(
 
 
 def _without_area(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    a, b, c = np.moveaxis(vertices[faces], 1, 0)
+    size = np.ptp(vertices, axis=0).max(initial=0)  # products of tiny sides must not vanish
+    a, b, c = np.moveaxis((vertices / (size or 1))[faces], 1, 0)
     return degenerate_faces(faces) | ~np.cross(b - a, c - a).any(1)
 
 
@@ -132,7 +134,7 @@ def _inside_out(vertices: np.ndarray, faces: np.ndarray, patch: np.ndarray) -> n
     shut = (edges.forward == 1) & (edges.backward == 1)
     closed = np.bincount(patch, ~shut[edges.of_corner].reshape(-1, 3).all(1), count) == 0
     volume = _volumes(vertices, faces, patch, count)
-    if not (closed & (volume < 0)).any() or closed.sum() > MAX_NESTED:
+    if not (closed & (volume < 0)).any() or closed.sum() * len(faces) > MAX_WORK:
         return np.zeros(len(faces), bool)
     labels = np.flatnonzero(closed)
     parts = [vertices[faces[patch == label]] for label in labels]
