@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numba
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -18,8 +19,8 @@ class HashGrid(Encoding):
     """Trilinear features of lattices of growing resolution over [-1, 1]^3, each with at most 2^log2_entries rows.
 
     Levels with more lattice points than rows share rows by a hash of the point's position. Points outside the box get
-    the features of its nearest point. On a processor look-ups and first derivatives run compiled; elsewhere, and where a
-    second derivative is asked for, the plain twin does the same.
+    the features of its nearest point. On a processor look-ups and first derivatives run compiled; elsewhere, and where
+    a second derivative is asked for, the plain twin does the same.
     """
 
     coordinates = 0
@@ -88,6 +89,7 @@ class _CompiledLookUp(torch.autograd.Function):
         ctx.save_for_backward(positions, table)
         ctx.layout = layout
         out = torch.empty(len(positions), len(layout) * table.shape[1])
+        _use_torch_threads()
         hash_kernel.features(_numpy(positions), _numpy(table), layout, out.numpy())
         return out
 
@@ -97,6 +99,7 @@ class _CompiledLookUp(torch.autograd.Function):
         if torch.is_grad_enabled():  # a graph of the gradient is wanted
             return (*_plain_gradients(positions, table, ctx.layout, upstream, ctx.needs_input_grad), None)
         by_position = by_table = None
+        _use_torch_threads()
         if ctx.needs_input_grad[0]:
             by_position = torch.empty_like(positions, memory_format=torch.contiguous_format)
             hash_kernel.point_gradient(
@@ -116,6 +119,10 @@ def _plain_gradients(
     inputs = [tensor for tensor, want in zip((positions, table), wanted, strict=False) if want]
     gradients = iter(torch.autograd.grad(values, inputs, upstream, create_graph=True))
     return [next(gradients) if want else None for want in wanted[:2]]
+
+
+def _use_torch_threads() -> None:
+    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:

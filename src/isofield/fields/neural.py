@@ -120,7 +120,7 @@ def default_color() -> ColorHead:
 
 
 def default_field(colored: bool = False) -> NeuralField:
-    """What `fit` trains unless told otherwise: 0.9 million weights for the shape, and a colour head if it has colour."""
+    """What `fit` trains unless told otherwise: 0.9 million weights for the shape; a colour head if wanted."""
     return NeuralField(color=default_color() if colored else None)
 
 

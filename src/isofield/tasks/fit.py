@@ -101,7 +101,7 @@ def _settled(run: Run | None, steps: int | None, budget: float) -> Length | None
 
 
 def run_fit(settings: FitSettings) -> dict[str, Any]:
-    """The verb: writes the run folder, returns what report.json holds. Raises InputError, IsofieldError, Interrupted."""
+    """Write the run folder, return what report.json holds. Raises InputError, IsofieldError, Interrupted."""
     mesh = read_mesh(settings.input)
     colored = color_kind(mesh) != "none"
     choice = why(settings, colored)

@@ -33,7 +33,7 @@ class TrainingData:
         self.colors = None if samples.colors is None else torch.as_tensor(samples.colors[order], device=device)
 
     def draw(self, count: int) -> Tensor:
-        """Indices, one from each of `count` equal runs of the samples: spread over the shape, and good for the cache."""
+        """Indices, one from each of `count` equal runs of the samples: spread over the shape, kind to the cache."""
         stride = len(self.sdf) / count
         places = (torch.arange(count) + torch.rand(count)) * stride
         return places.long().clamp_(max=len(self.sdf) - 1).to(self.sdf.device)

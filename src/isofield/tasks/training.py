@@ -79,7 +79,7 @@ class Clock:
 
 
 class Training:
-    """A field, what it learns from, and the optimizer: Adam (Kingma & Ba 2015), one rate for networks, one for tables."""
+    """A field, what it learns from, and Adam (Kingma & Ba 2015) with one rate for networks and one for hash tables."""
 
     def __init__(self, field: NeuralField, objective: Objective, data: TrainingData, length: Length, seed: int):
         self.field, self.objective, self.data, self.length, self.seed = field, objective, data, length, seed
