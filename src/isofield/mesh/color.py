@@ -109,7 +109,7 @@ def _one_material(material: Material, uv: np.ndarray | None, count: int) -> np.n
     image = _image(material)
     if image is None or uv is None:
         return np.tile(_base_color(material), (count, 1))
-    color = bilinear(np.asarray(image.convert("RGB")), uv) / 255.0
+    color = bilinear(np.asarray(image if image.mode == "RGB" else image.convert("RGB")), uv) / 255.0
     if isinstance(material, PBRMaterial) and material.baseColorFactor is not None:
         color = to_srgb(to_linear(color) * (np.asarray(material.baseColorFactor)[:3] / 255.0))
     return color
