@@ -143,3 +143,8 @@ def test_saving_replaces_the_file_as_a_whole(tmp_path):
     save_png(image, tmp_path / "a.png")
     assert np.array_equal(np.array(Image.open(tmp_path / "a.png")), image)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_mesh_out_of_sight_leaves_a_white_picture(ball):
+    away = trimesh.Trimesh(ball.vertices + np.array([0, 0, 50]), ball.faces, process=False)
+    assert (picture(away, orbit(0, 0, size=8)) == 255).all()

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from functools import partial
 from io import StringIO
 
 import numpy as np
@@ -8,6 +9,7 @@ import trimesh
 from rich.console import Console
 
 from isofield.errors import InputError
+from isofield.metrics.evaluate import geogen_protocol
 from isofield.tasks.evaluate import evaluate_paths, table
 
 
@@ -99,7 +101,8 @@ def test_a_file_and_a_folder_are_bad_input(tmp_path):
 
 
 def test_geogen_says_what_it_did(tmp_path, monkeypatch):
-    monkeypatch.setattr("isofield.metrics.evaluate.geogen_protocol.__kwdefaults__", {"samples": 1000, "repeats": 2})
+    quick = partial(geogen_protocol, samples=1000, repeats=2)
+    monkeypatch.setattr("isofield.tasks.evaluate.geogen_protocol", quick)
     result = evaluate_paths(ball(tmp_path / "a.ply", 3.0), ball(tmp_path / "b.ply", 1.0), preset="geogen")
     assert result["msd"] < 1e-6
     assert "unit sphere" in result["protocol"]

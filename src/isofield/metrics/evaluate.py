@@ -47,7 +47,7 @@ def evaluate(pred: trimesh.Trimesh, truth: trimesh.Trimesh, *, seed: int = 0, sa
         "ghost_components": ghost_components(p, t, both.pred),
     }
     result |= in_user_units(result, frame.scale) | audit_numbers(pred)
-    result |= {"samples": samples, "seed": seed, "unit": frame.scale}
+    result |= {"samples": samples, "seed": seed, "unit_length_user": frame.scale}
     return {key: _finite(value) for key, value in result.items()}
 
 

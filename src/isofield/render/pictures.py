@@ -13,7 +13,7 @@ from isofield.frame import UnitFrame
 from isofield.mesh.distance import MeshDistance
 from isofield.render.camera import Camera, Number, Vector, orbit
 from isofield.render.colormap import error_colors, ramp, round_limit
-from isofield.render.shade import CLAY, draw, normals_seen, picture
+from isofield.render.shade import CLAY, draw, look, normals_seen, paint, picture
 
 Picture = UInt8[np.ndarray, "h w 3"]
 AnyPicture = UInt8[np.ndarray, "_ _ 3"]
@@ -124,11 +124,12 @@ def preview(
         errors = MeshDistance(truth.vertices, truth.faces).closest(result.vertices).distance
     limit = round_limit(errors)
     close = zoomed(camera, _liveliest(truth, camera, frame), 4.0)
+    seen = look(result, camera, frame)
     images = [
         picture(truth, camera, frame=frame),
-        picture(result, camera, frame=frame),
+        paint(result, seen),
         picture(result, close, frame=frame, colors=np.tile(CLAY, (len(result.vertices), 1)), flat=True),
-        picture(result, camera, frame=frame, colors=error_colors(errors, limit)),
+        paint(result, seen, error_colors(errors, limit)),
         color_bar(size, limit, unit),
     ]
     return side_by_side(images, ["input", "result", "result, close up", "distance to input", ""])

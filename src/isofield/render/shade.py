@@ -1,5 +1,7 @@
 """Pixels to colours: what a mesh looks like in soft studio light, on white. (Imports torch.)"""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 import trimesh
@@ -13,6 +15,7 @@ from isofield.render.normals import corner_normals, flat_normals
 from isofield.render.rasterize import Fragments, rasterize
 
 CLAY = (0.74, 0.76, 0.80)  # sRGB of a mesh without colours
+SUPERSAMPLE = 3
 KEY = (-0.45, -0.65, -0.62)  # towards the main light, in camera axes: over the left shoulder
 
 
@@ -23,21 +26,43 @@ def picture(
     frame: UnitFrame | None = None,
     colors: Shaped[np.ndarray, "v 3"] | None = None,
     flat: bool = False,
-    supersample: int = 3,
+    supersample: int = SUPERSAMPLE,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """A shaded sRGB picture on white; both sides of each face are lit.
 
     frame: takes the mesh to the camera's world (default: it is there already). colors: sRGB in [0, 1] per vertex, in
     place of the mesh's own. flat: every face in one tone. supersample: samples per pixel along each side.
     """
-    frame, large = frame or UnitFrame(), camera.enlarged(supersample)
+    return paint(mesh, look(mesh, camera, frame or UnitFrame(), flat=flat, supersample=supersample), colors)
+
+
+class Look(NamedTuple):
+    """A mesh seen and lit, not yet coloured: samples of the enlarged picture, and the light on those that hit."""
+
+    fragments: Fragments
+    light: Float[np.ndarray, " n"]
+    supersample: int
+
+
+def look(
+    mesh: trimesh.Trimesh, camera: Camera, frame: UnitFrame, *, flat: bool = False, supersample: int = SUPERSAMPLE
+) -> Look:
+    """What `paint` needs: made once for several pictures of one mesh from one side."""
+    large = camera.enlarged(supersample)
     fragments = draw(mesh, large, frame)
-    hit = fragments.face.numpy() >= 0
-    image = np.ones((large.height, large.width, 3))
+    return Look(fragments, lighting(mesh, fragments, large, flat), supersample)
+
+
+def paint(
+    mesh: trimesh.Trimesh, seen: Look, colors: Shaped[np.ndarray, "v 3"] | None = None
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Colours times light on white, averaged over the samples of each pixel, all in linear light."""
+    hit = seen.fragments.face.numpy() >= 0
+    image = np.ones((*hit.shape, 3))
     if hit.any():
-        light = lighting(mesh, fragments, large, flat)
-        image[hit] = np.clip(to_linear(_albedo(mesh, fragments, colors)) * light[:, None], 0, 1)
-    blocks = image.reshape(camera.height, supersample, camera.width, supersample, 3).mean((1, 3))
+        image[hit] = np.clip(to_linear(_albedo(mesh, seen.fragments, colors)) * seen.light[:, None], 0, 1)
+    k = seen.supersample
+    blocks = image.reshape(hit.shape[0] // k, k, hit.shape[1] // k, k, 3).mean((1, 3))
     return np.round(to_srgb(blocks) * 255).astype(np.uint8)
 
 
@@ -73,6 +98,8 @@ def lighting(mesh: trimesh.Trimesh, fragments: Fragments, camera: Camera, flat: 
 def _openness(depth: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     """Less than 1 where a pixel lies behind its surroundings (depth buffer unsharp masking, Luft et al. 2006)."""
     hit = np.isfinite(depth)
+    if not hit.any():
+        return np.ones(depth.shape)
     spread = np.ptp(depth[hit]) + 1e-9
     filled, openness = np.where(hit, depth, 0).astype(np.float64), np.ones(depth.shape)
     for share in (0.015, 0.05):

@@ -80,7 +80,9 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 def _summary(results: list[dict[str, Any]]) -> dict[str, float]:
     """Median of each number over the shapes that have it; share of the shapes of which each yes-or-no is true."""
     columns = {key: [r[key] for r in results if isinstance(r.get(key), int | float)] for key in results[0]}
-    kept = {key: values for key, values in columns.items() if values and key not in ("seed", "samples", "unit")}
+    kept = {
+        key: values for key, values in columns.items() if values and key not in ("seed", "samples", "unit_length_user")
+    }
     return {
         key: sum(values) / len(values) if isinstance(values[0], bool) else float(median(values))
         for key, values in kept.items()
@@ -114,7 +116,7 @@ def _folder_table(result: dict[str, Any]) -> Table:
     for stem, values in result["shapes"].items():
         shown.add_row(stem, *(_text(values[column]) for column in columns))
     shown.add_section()
-    shown.add_row("median", *(_text(result["summary"].get(column)) for column in columns), style="bold")
+    shown.add_row("median / share", *(_text(result["summary"].get(column)) for column in columns), style="bold")
     return shown
 
 
