@@ -45,7 +45,7 @@ def _simplify(mesh: trimesh.Trimesh, faces: int) -> trimesh.Trimesh:
 
 
 def _with_colors(result: trimesh.Trimesh, source: trimesh.Trimesh) -> trimesh.Trimesh:
-    if source.visual.kind != "vertex":
+    if not isinstance(source.visual, trimesh.visual.ColorVisuals) or source.visual.kind != "vertex":
         return result
     from scipy.spatial import KDTree
 

@@ -80,7 +80,7 @@ def _search(samples: Samples, lipschitz: float | None, say: Progress) -> tuple[C
         if lipschitz is not None:
             held = samples.contradicted == 0 and slope <= lipschitz * STEEPER
             return crossed, "proven" if held else "estimated"
-        bound.see(np.zeros(1), np.full(1, slope))
+        bound.see(1, np.zeros(1), np.full(1, slope))
         if not bound.broken():
             return crossed, "estimated"
         say("the field is steeper than estimated: looking again")

@@ -91,6 +91,10 @@ class Samples:
             position, _ = self._find(keys)
         return self._values[position]
 
+    def ask_all(self, index: Points) -> Values:
+        """`ask` by index."""
+        return self.ask(self.lattice.keys(index))
+
     def assume(self, keys: Keys, inside: Bool[np.ndarray, "_"]) -> None:
         """Take distinct new points for inside or outside."""
         self._insert(keys, np.where(inside, -np.inf, np.inf))

@@ -1,5 +1,6 @@
 """Find the cells that the surface crosses with few queries: prune from coarse to fine, deduce signs, follow it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
@@ -7,13 +8,14 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isofield.meshing.cases import CASES, CORNERS, EDGE_HIGH, EDGE_LOW, FACES
-from isofield.meshing.lattice import Keys, Lattice, Points, Samples, among, distinct
+from isofield.meshing.lattice import Keys, Lattice, Points, Samples, Values, among, distinct
 from isofield.meshing.marching_cubes import case_numbers
 from isofield.meshing.slopes import FLAT, SlopeBound
 
 ROOTS = 12  # at least so many blocks along the longest axis on the coarsest level
 PARENTS = 1 << 15  # blocks split at a time: bounds the memory
 DENSE_SHARE = 0.3  # when so large a part of the box cannot be pruned, asking everything is simpler
+MOST_KEPT = 1 << 18  # blocks whose children are all remembered: looking again then asks little
 MOST_BLOCKS = 1_000_000  # of 2 x 2 x 2 cells: bounds the memory of refinement
 
 LOCAL = np.array(list(product(range(3), repeat=3)))  # the 27 points of a block of 2 x 2 x 2 cells
@@ -41,7 +43,8 @@ def live_blocks(samples: Samples, bound: SlopeBound) -> Points | None:
     size = max(2, 1 << int(np.log2(max(cells / ROOTS, 2))))
     parents = _tiling(lattice, 2 * size)
     while True:
-        kept = [_split(samples, bound, part, size) for part in _parts(parents)]
+        ask = samples.values_at if len(parents) > MOST_KEPT else samples.ask_all
+        kept = [_split(samples, bound, part, size, ask) for part in _parts(parents)]
         parents = np.concatenate([low for low, _ in kept])
         if _too_many(lattice, bound, size, len(parents), np.concatenate([values for _, values in kept])):
             return None
@@ -59,7 +62,9 @@ def _parts(blocks: Points) -> list[Points]:
     return [blocks[i : i + PARENTS] for i in range(0, max(len(blocks), 1), PARENTS)]
 
 
-def _split(samples: Samples, bound: SlopeBound, parents: Points, size: int) -> tuple[Points, np.ndarray]:
+def _split(
+    samples: Samples, bound: SlopeBound, parents: Points, size: int, ask: Callable[[Points], Values]
+) -> tuple[Points, Values]:
     """Of the eight children of each parent those that may hold a zero, and the values at their centres."""
     lattice, last = samples.lattice, np.array(samples.lattice.shape) - 1
     low = (parents[:, None] + size * CORNERS).reshape(-1, 3)
@@ -68,27 +73,28 @@ def _split(samples: Samples, bound: SlopeBound, parents: Points, size: int) -> t
     centre = (low + high) // 2
     radius = lattice.spacing * np.linalg.norm(np.maximum(centre - low, high - centre), axis=1)
     values = np.full(len(low), np.nan)
-    values[exists] = samples.values_at(centre[exists])
+    values[exists] = ask(centre[exists])
     if bound.proven is None:
         whole = (high - low == size).all(axis=1)
-        _learn_slopes(bound, np.where(whole, values, np.nan).reshape(-1, 2, 2, 2), size * lattice.spacing)
+        _learn_slopes(bound, np.where(whole, values, np.nan).reshape(-1, 2, 2, 2), size, lattice.spacing)
     blind = bound.mostly_flat and not samples.low < 0 <= samples.high
     capped = ((low == 0) | (high == last)).any(axis=1) & (values < 0)
-    live = exists & ((bound.reach(values) <= radius) | capped | blind)
+    live = exists & ((bound.reach(values, size) <= radius) | capped | blind)
     dead = exists & ~live
-    bound.rely(values[dead], radius[dead])
+    bound.rely(size, values[dead], radius[dead])
     samples.remember(lattice.keys(centre[live]), values[live])
     return low[live], values[live]
 
 
-def _learn_slopes(bound: SlopeBound, values: np.ndarray, distance: float) -> None:
+def _learn_slopes(bound: SlopeBound, values: np.ndarray, size: int, spacing: float) -> None:
     """From groups (n, 2, 2, 2) of neighbouring centres: the longest one-sided gradient of each group."""
     gradient = _one_sided(values)
     change = np.sqrt((gradient**2).sum(axis=-1).max(axis=1))
     seen = np.isfinite(values).any(axis=(1, 2, 3))
     least = np.abs(np.nan_to_num(values, nan=np.inf)).reshape(len(values), -1).min(axis=1)
     both = (values < 0).any(axis=(1, 2, 3)) & (values >= 0).any(axis=(1, 2, 3))
-    bound.see(np.where(both, 0, least)[seen], change[seen] / distance, int((change <= FLAT * least)[seen].sum()))
+    flat = int((change <= FLAT * least)[seen].sum())
+    bound.see(size, np.where(both, 0, least)[seen], change[seen] / (size * spacing), flat)
 
 
 def _one_sided(values: np.ndarray) -> np.ndarray:
@@ -101,7 +107,7 @@ def _too_many(lattice: Lattice, bound: SlopeBound, size: int, live: int, values:
     """Foresee how many blocks of the last level will stay, from the share of this level's centres that would."""
     share = live * size**3 / lattice.size
     if size > 2:
-        share *= float((bound.reach(values) <= np.sqrt(3) * lattice.spacing).mean()) if live else 0.0
+        share *= float((bound.reach(values, 2) <= np.sqrt(3) * lattice.spacing).mean()) if live else 0.0
     return share > DENSE_SHARE or share * lattice.size / 8 > MOST_BLOCKS
 
 
@@ -126,7 +132,7 @@ def _settle_points(
     samples: Samples, bound: SlopeBound, values: np.ndarray, keys: Keys, ids: np.ndarray, level: int
 ) -> None:
     """Give every point of one parity class a value: deduced from points within reach, or asked. Works in place."""
-    reach = bound.reach(values) / samples.lattice.spacing
+    reach = bound.reach(values, 1) / samples.lattice.spacing
     target = np.zeros(len(keys), bool)
     target[ids[:, PARITY[level]]] = True
     targets = np.flatnonzero(target & np.isnan(values))
