@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from isofield.fields import hash_kernel
 from isofield.fields.encodings import Encoding
 from isofield.fields.hash_kernel import PRIME_Y, PRIME_Z
+from isofield.fields.threads import shared_out
 
 _CORNERS = torch.tensor([[c & 1, c >> 1 & 1, c >> 2] for c in range(8)])
 
@@ -89,8 +89,7 @@ class _CompiledLookUp(torch.autograd.Function):
         ctx.save_for_backward(positions, table)
         ctx.layout = layout
         out = torch.empty(len(positions), len(layout) * table.shape[1])
-        _use_torch_threads()
-        hash_kernel.features(_numpy(positions), _numpy(table), layout, out.numpy())
+        shared_out(hash_kernel.features, len(positions), _numpy(positions), _numpy(table), layout, out.numpy())
         return out
 
     @staticmethod
@@ -99,16 +98,15 @@ class _CompiledLookUp(torch.autograd.Function):
         if torch.is_grad_enabled():  # a graph of the gradient is wanted
             return (*_plain_gradients(positions, table, ctx.layout, upstream, ctx.needs_input_grad), None)
         by_position = by_table = None
-        _use_torch_threads()
         if ctx.needs_input_grad[0]:
             by_position = torch.empty_like(positions, memory_format=torch.contiguous_format)
-            hash_kernel.point_gradient(
-                _numpy(positions), _numpy(table), _numpy(upstream), ctx.layout, by_position.numpy()
-            )
+            arguments = (_numpy(positions), _numpy(table), _numpy(upstream), ctx.layout, by_position.numpy())
+            shared_out(hash_kernel.point_gradient, len(positions), *arguments)
             by_position *= (positions >= 0) & (positions <= 1)
         if ctx.needs_input_grad[1]:
             by_table = torch.empty_like(table)
-            hash_kernel.table_gradient(_numpy(positions), _numpy(upstream), ctx.layout, by_table.numpy())
+            arguments = (_numpy(positions), _numpy(upstream), ctx.layout, by_table.numpy())
+            shared_out(hash_kernel.table_gradient, len(ctx.layout), *arguments)
         return by_position, by_table, None
 
 
@@ -119,10 +117,6 @@ def _plain_gradients(
     inputs = [tensor for tensor, want in zip((positions, table), wanted, strict=False) if want]
     gradients = iter(torch.autograd.grad(values, inputs, upstream, create_graph=True))
     return [next(gradients) if want else None for want in wanted[:2]]
-
-
-def _use_torch_threads() -> None:
-    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:
