@@ -148,3 +148,8 @@ def test_saving_replaces_the_file_as_a_whole(tmp_path):
 def test_a_mesh_out_of_sight_leaves_a_white_picture(ball):
     away = trimesh.Trimesh(ball.vertices + np.array([0, 0, 50]), ball.faces, process=False)
     assert (picture(away, orbit(0, 0, size=8)) == 255).all()
+
+
+def test_stray_vertices_do_not_shrink_the_view(ball):
+    stray = trimesh.Trimesh(np.concatenate([ball.vertices, [[99.0, 0, 0]]]), ball.faces, process=False)
+    assert np.array_equal(view(stray, 32), view(ball, 32))

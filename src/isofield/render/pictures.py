@@ -35,7 +35,7 @@ def view(
 
     up: the axis that points up, by default `likely_up`. colors: sRGB in [0, 1] per vertex, in place of the mesh's own.
     """
-    frame = UnitFrame.of(mesh.vertices)
+    frame = UnitFrame.of(_used(mesh))
     return picture(mesh, framing(mesh, frame, size, azimuth, elevation, up=up), frame=frame, colors=colors, flat=flat)
 
 
@@ -49,8 +49,9 @@ def framing(
     up: Vector | None = None,
 ) -> Camera:
     """A camera in the unit frame that the mesh fills but for a margin."""
-    camera = orbit(azimuth, elevation, size=size, up=up or likely_up(mesh.vertices))
-    local = (frame.to_unit(mesh.vertices) - camera.eye) @ camera.camera_to_world[:3, :3] @ camera.intrinsics.T
+    vertices = _used(mesh)
+    camera = orbit(azimuth, elevation, size=size, up=up or likely_up(vertices))
+    local = (frame.to_unit(vertices) - camera.eye) @ camera.camera_to_world[:3, :3] @ camera.intrinsics.T
     pixels = local[:, :2] / local[:, 2:]
     low, high = pixels.min(0), pixels.max(0)
     return zoomed(camera, (low + high) / 2, min(0.94 * size / max(float((high - low).max()), 1e-6), 20.0))
@@ -118,8 +119,8 @@ def preview(
 
     errors: distance of each vertex of the result to the input, in the user's units; computed where not given.
     """
-    frame = UnitFrame.of(truth.vertices)
-    camera = framing(truth, frame, size, up=up or likely_up(truth.vertices))
+    frame = UnitFrame.of(_used(truth))
+    camera = framing(truth, frame, size, up=up)
     if errors is None:
         errors = MeshDistance(truth.vertices, truth.faces).closest(result.vertices).distance
     limit = round_limit(errors)
@@ -139,6 +140,11 @@ def save_png(image: Picture, path: str | PathLike) -> None:
     """Write a picture, whole or not at all."""
     with replacing(path) as temporary:
         Image.fromarray(image).save(temporary, format="PNG", optimize=True)
+
+
+def _used(mesh: trimesh.Trimesh) -> Float[np.ndarray, "v 3"]:
+    """The vertices that faces use: stray ones are not to be seen."""
+    return np.asarray(mesh.vertices, np.float64)[np.unique(np.asarray(mesh.faces))]
 
 
 def _liveliest(mesh: trimesh.Trimesh, camera: Camera, frame: UnitFrame) -> Float[np.ndarray, "2"]:
