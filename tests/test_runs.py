@@ -113,7 +113,7 @@ def test_length_grows_is_settled_and_taken_up_again(tmp_path):
     again = {**timed, "budget": None}
     with open_run(tmp_path, again) as run:
         run.settle(settled={"steps": 2000, "samples": 9})
-    with open_run(tmp_path, again) as run:
+    with open_run(tmp_path, again, length=("steps", "budget", "settled")) as run:
         assert run.config["settled"] == {"steps": 2000, "samples": 9}
     with pytest.raises(InputError, match="steps 2000 -> 1999"), open_run(tmp_path, {**timed, "steps": 1999}):
         pass

@@ -176,11 +176,13 @@ def _merge(folder: Path, previous: dict | None, config: dict, length: tuple[str,
 
 
 def _difference(key: str, previous: dict, config: dict, is_length: bool) -> str | None:
-    old, new = previous.get(key), config.get(key)
-    if is_length:
-        return f"{key} {old} -> {new} (may only grow)" if old is not None and new is not None and new < old else None
-    shown = [json.dumps(side[key]) if key in side else "absent" for side in (previous, config)]
-    return f"{key} {shown[0]} -> {shown[1]}" if shown[0] != shown[1] else None
+    old, new = (json.dumps(side[key]) if key in side else "absent" for side in (previous, config))
+    if old == new:
+        return None
+    if not is_length:
+        return f"{key} {old} -> {new}"
+    shrinks = previous.get(key) is not None and config[key] < previous[key]
+    return f"{key} {old} -> {new} (may only grow)" if shrinks else None
 
 
 def _clear(folder: Path) -> None:
