@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 EMD_POINTS = 2_048
 L2_SAMPLES = 30_000
-FIELD_POINTS = 50_000
 FAR, FEW = (
     0.25,
     10_000,
@@ -52,18 +51,18 @@ def evaluate(pred: trimesh.Trimesh, truth: trimesh.Trimesh, *, seed: int = 0, sa
 
 
 def evaluate_field(
-    field: "isofield.fields.field.Field", truth_mesh: trimesh.Trimesh, *, seed: int = 0
+    field: "isofield.fields.field.Field", truth_mesh: trimesh.Trimesh, *, seed: int = 0, count: int = 50_000
 ) -> dict[str, float]:
     """Errors of a field against the exact distance to `truth_mesh` (user's coordinates), in the field's unit frame.
 
     sdf_error_near over points nearer than 0.05 to the surface, sdf_error_volume uniform in the field's box,
-    eikonal_error over the near ones. Near an open truth the sign is the winding number's.
+    eikonal_error over the near ones; `count` points of either kind. At an open truth the winding number gives the sign.
     """
     from isofield.metrics.field_error import box_points, eikonal_error, near_points, sdf_error
 
     truth = Surface.reference(truth_mesh, field.frame)
-    near = near_points(truth, FIELD_POINTS, subseed(seed, 0))
-    volume = box_points(field, FIELD_POINTS, subseed(seed, 1))
+    near = near_points(truth, count, subseed(seed, 0))
+    volume = box_points(field, count, subseed(seed, 1))
     return {
         "sdf_error_near": sdf_error(field, truth.distance, near),
         "sdf_error_volume": sdf_error(field, truth.distance, volume),
