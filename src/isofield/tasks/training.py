@@ -38,16 +38,24 @@ class Length:
         return cls(steps, steps, int(np.clip(SAMPLES_PER_STEP * steps, FEWEST, MOST)))
 
     @classmethod
-    def affordable(cls, mesh: trimesh.Trimesh, field: NeuralField, objective: Objective, budget: float) -> "Length":
-        """What takes about `budget` seconds, by timing a copy of the field on a few samples and steps."""
+    def affordable(
+        cls,
+        mesh: trimesh.Trimesh,
+        field: NeuralField,
+        objective: Objective,
+        budget: float,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> "Length":
+        """What takes about `budget` seconds of the clock, by timing a copy of the field on a few samples and steps."""
         count, repeats = 50_000, 10
-        begun = time.perf_counter()
+        begun = clock()
         samples = objective.samples(mesh, count, 0)
-        per_sample = (time.perf_counter() - begun) / count
+        per_sample = (clock() - begun) / count
         trial = Training(deepcopy(field), objective, TrainingData(samples), cls.of_steps(1), 0)
         for step in range(3):  # compiles the kernels
             trial.step(step)
-        per_step = float(np.median([_seconds(lambda: trial.step(0)) for _ in range(repeats)]))
+        times = [clock(), *(trial.step(step) is None or clock() for step in range(repeats))]
+        per_step = float(np.median(np.diff(times)))
         steps = budget / (per_step + SAMPLES_PER_STEP * per_sample)
         steps = max(steps, (budget - MOST * per_sample) / per_step)  # where the samples are capped
         return cls.of_steps(max(1, round(steps)))
@@ -145,9 +153,3 @@ def _report(loss: float, done: int, rate: float, run: Run | None, advance: Calla
     advance(done, loss=loss)
     if run:
         run.log(step=done, loss=loss, rate=rate)
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
