@@ -17,7 +17,8 @@ from isofield.demo.page import Exhibit, render_page
 from isofield.files import replacing
 from isofield.settings import DemoSettings, FitSettings
 
-BUDGET, SHORT_BUDGET = 40.0, 3.0  # seconds of training for each model
+BUDGET = 40.0  # seconds of training for each model
+SHORT_STEPS = 150  # a number, for a budget of seconds says little on a busy machine
 RESOLUTION, SHORT_RESOLUTION = 256, 64
 LEAD = (
     "Real models turned into signed distance fields, at most 4 MB of weights each, and back into closed, "
@@ -102,11 +103,12 @@ def stacked(pngs: list[bytes], width: int = 1200) -> Image.Image:
 
 def fit_settings(settings: DemoSettings, source: Path) -> FitSettings:
     """How the demo fits one model; the run folder has its name."""
-    budget = settings.budget or (SHORT_BUDGET if settings.short else BUDGET)
+    steps = SHORT_STEPS if settings.short and settings.budget is None else None
     return FitSettings(
         input=source,
         output=settings.output / source.stem,
-        budget=budget,
+        budget=None if steps else settings.budget or BUDGET,
+        steps=steps,
         resolution=SHORT_RESOLUTION if settings.short else RESOLUTION,
         seed=settings.seed,
         restart=True,
@@ -115,10 +117,14 @@ def fit_settings(settings: DemoSettings, source: Path) -> FitSettings:
 
 def command(fitting: FitSettings) -> str:
     """The command line that does the same."""
-    words = ["isofield fit", str(fitting.input), "-o", str(fitting.output), f"--budget {fitting.budget:g}"]
+    words = ["isofield fit", str(fitting.input), "-o", str(fitting.output), _length(fitting)]
     if fitting.resolution != RESOLUTION:
         words.append(f"--resolution {fitting.resolution}")
     return " ".join([*words, *([f"--seed {fitting.seed}"] if fitting.seed else [])])
+
+
+def _length(fitting: FitSettings) -> str:
+    return f"--steps {fitting.steps}" if fitting.steps else f"--budget {fitting.budget:g}"
 
 
 def _exhibit(model: Model, settings: DemoSettings, source: Path, report: dict) -> Exhibit:
