@@ -13,6 +13,8 @@ Points = Int[np.ndarray, "_ 3"]
 Keys = Int[np.ndarray, "_"]
 Values = Float[np.ndarray, "_"]
 
+RECENT = 1 << 14  # additions that are always kept apart
+
 
 @dataclass(frozen=True)
 class Lattice:
@@ -70,26 +72,26 @@ class Samples:
         self.queries = 0
         self.low, self.high = np.inf, -np.inf  # the range of all values minus level
         self.contradicted = 0  # assumptions that an answer has proved wrong
-        self._keys, self._values = np.empty(0, np.int64), np.empty(0)
+        self._held = SortedMap()
 
     def known(self, keys: Keys) -> Values:
         """Asked values, infinities where assumed or around the lattice, NaN where nothing is known."""
-        position, found = self._find(keys)
-        values = np.full(len(keys), np.nan)
-        values[found] = self._values[position[found]]
-        unknown = np.flatnonzero(~found)
+        values = self._held.get(keys)
+        unknown = np.flatnonzero(np.isnan(values))
         values[unknown[self.lattice.outside(self.lattice.index(keys[unknown]))]] = OUTSIDE
         return values
 
     def ask(self, keys: Keys) -> Values:
         """Values at keys within the lattice; asks the field where it has not been asked yet."""
-        position, found = self._find(keys)
-        asked = found.copy()
-        asked[found] = np.isfinite(self._values[position[found]])
-        if not asked.all():
-            self._query(distinct(keys[~asked]))
-            position, _ = self._find(keys)
-        return self._values[position]
+        held = self._held.get(keys)
+        unasked = distinct(keys[~np.isfinite(held)])
+        if not len(unasked):
+            return held
+        assumed = self._held.get(unasked)
+        values = self.values_at(self.lattice.index(unasked))
+        self.contradicted += int((np.isinf(assumed) & ((assumed < 0) != (values < 0))).sum())
+        self._held.put(unasked, values)
+        return self._held.get(keys)
 
     def ask_all(self, index: Points) -> Values:
         """`ask` by index."""
@@ -97,16 +99,15 @@ class Samples:
 
     def assume(self, keys: Keys, inside: Bool[np.ndarray, "_"]) -> None:
         """Take distinct new points for inside or outside."""
-        self._insert(keys, np.where(inside, -np.inf, np.inf))
+        self._held.put(keys, np.where(inside, -np.inf, np.inf))
 
     def remember(self, keys: Keys, values: Values) -> None:
-        """Keep answers that were given already, for distinct points; those held stay."""
-        _, found = self._find(keys)
-        self._insert(keys[~found], values[~found])
+        """Keep answers that were given already, for distinct points."""
+        self._held.put(keys, values)
 
     def forget_assumptions(self) -> None:
-        asked = np.isfinite(self._values)
-        self._keys, self._values, self.contradicted = self._keys[asked], self._values[asked], 0
+        self._held.drop_infinite()
+        self.contradicted = 0
 
     def values_at(self, index: Points) -> Values:
         """Ask without remembering. Raises IsofieldError where the field is not finite."""
@@ -120,22 +121,47 @@ class Samples:
         self.low, self.high = min(self.low, values.min(initial=np.inf)), max(self.high, values.max(initial=-np.inf))
         return values
 
-    def _query(self, keys: Keys) -> None:
-        values = self.values_at(self.lattice.index(keys))
-        position, found = self._find(keys)
-        held = self._values[position[found]]
-        self.contradicted += int(((held < 0) != (values[found] < 0)).sum())
-        self._values[position[found]] = values[found]
-        self._insert(keys[~found], values[~found])
 
-    def _insert(self, keys: Keys, values: Values) -> None:
-        keys = np.concatenate([self._keys, keys])
-        order = np.argsort(keys, kind="stable")
-        self._keys, self._values = keys[order], np.concatenate([self._values, values])[order]
+class SortedMap:
+    """Keys to values in two sorted runs, a large one and a recent one, so that many small additions stay cheap."""
 
-    def _find(self, keys: Keys) -> tuple[Keys, Bool[np.ndarray, "_"]]:
-        position = np.minimum(np.searchsorted(self._keys, keys), max(len(self._keys) - 1, 0))
-        return position, among(keys, self._keys, position)
+    def __init__(self) -> None:
+        self._runs: list[tuple[Keys, Values]] = [(np.empty(0, np.int64), np.empty(0)) for _ in range(2)]
+
+    def get(self, keys: Keys) -> Values:
+        """NaN where a key is not held."""
+        values = np.full(len(keys), np.nan)
+        for held, content in self._runs:
+            position = np.searchsorted(held, keys)
+            found = among(keys, held, position)
+            values[found] = content[position[found]]
+        return values
+
+    def put(self, keys: Keys, values: Values) -> None:
+        """Set distinct keys, new or held."""
+        new = np.ones(len(keys), bool)
+        for held, content in self._runs:
+            position = np.searchsorted(held, keys)
+            found = among(keys, held, position)
+            content[position[found]] = values[found]
+            new &= ~found
+        (main, content), recent = self._runs[0], _merge(self._runs[1], (keys[new], values[new]))
+        if len(recent[0]) > RECENT + len(main) // 8:
+            (main, content), recent = _merge((main, content), recent), (keys[:0], values[:0])
+        self._runs = [(main, content), recent]
+
+    def keys_of(self, value: float) -> Keys:
+        """All keys that hold a value, in ascending order."""
+        return np.sort(np.concatenate([keys[values == value] for keys, values in self._runs]))
+
+    def drop_infinite(self) -> None:
+        self._runs = [(keys[np.isfinite(values)], values[np.isfinite(values)]) for keys, values in self._runs]
+
+
+def _merge(a: tuple[Keys, Values], b: tuple[Keys, Values]) -> tuple[Keys, Values]:
+    keys = np.concatenate([a[0], b[0]])
+    order = np.argsort(keys, kind="stable")
+    return keys[order], np.concatenate([a[1], b[1]])[order]
 
 
 def distinct(keys: Keys) -> Keys:

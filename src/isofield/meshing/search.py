@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isofield.meshing.cases import CASES, CORNERS, EDGE_HIGH, EDGE_LOW, FACES
-from isofield.meshing.lattice import Keys, Lattice, Points, Samples, Values, among, distinct
+from isofield.meshing.lattice import Keys, Lattice, Points, Samples, SortedMap, Values, distinct
 from isofield.meshing.marching_cubes import case_numbers
 from isofield.meshing.slopes import FLAT, SlopeBound
 
@@ -177,24 +177,20 @@ def follow(samples: Samples, cells: Points) -> Crossed:
     Whatever was pruned wrongly, the result is closed; parts that are joined to what was found are found as well.
     """
     lattice = samples.lattice
-    front = _distinct(lattice, cells)
-    done = np.empty(0, np.int64)
+    front, done = _distinct(lattice, cells), SortedMap()
     while len(front):
-        before = samples.contradicted
-        corners = _corners(samples, front)
+        before, corners = samples.contradicted, _corners(samples, front)
         ends = _ask_ends(samples, front, corners)
-        crossed = front[_crossed(corners < 0)]
-        done = distinct(np.concatenate([done, lattice.keys(crossed)]))
-        beyond = _beyond(crossed, corners[_crossed(corners < 0)])
-        if samples.contradicted > before:
-            beyond = np.concatenate([beyond, front, _around(lattice.index(ends))])
-            done = done[~among(done, distinct(lattice.keys(beyond)))]
-        front = _distinct(lattice, beyond)
-        front = front[~among(lattice.keys(front), done)]
-    found = lattice.index(done)
-    corners = _corners(samples, found)
-    keep = _crossed(corners < 0)
-    return Crossed(found[keep], corners[keep])
+        crossed = _crossed(corners < 0)
+        done.put(lattice.keys(front), crossed.astype(np.float64))
+        beyond = _beyond(front[crossed], corners[crossed])
+        if samples.contradicted == before:
+            fresh = np.isnan(done.get(lattice.keys(beyond)))
+            front = _distinct(lattice, beyond[fresh])
+        else:  # signs have changed: look at all cells again that share a point with these
+            front = _distinct(lattice, np.concatenate([beyond, front, _around(lattice.index(ends))]))
+    found = lattice.index(done.keys_of(1.0))
+    return Crossed(found, _corners(samples, found))
 
 
 def _distinct(lattice: Lattice, cells: Points) -> Points:
