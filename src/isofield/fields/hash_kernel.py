@@ -6,8 +6,10 @@ is (levels, 4) int64: resolution, first row, rows, and whether every lattice poi
 Each kernel does a range of its work and holds no lock, so Python's threads share it out: look-ups by points, the
 table's gradient by levels. No two threads ever add to one number, and sums run in a fixed order whatever their count.
 (numba's own parallel loops bring a second OpenMP pool beside torch's; on a busy machine the two spin each other to
-six times the processor time.)
+six times the processor time.) Annotations of shapes are checked by wrapping functions, which numba cannot compile.
 """
+
+from typing import no_type_check
 
 import numpy as np
 from numba import njit
@@ -19,6 +21,7 @@ _PRIME_Y, _PRIME_Z = np.uint32(PRIME_Y), np.uint32(PRIME_Z)
 
 
 @njit(inline="always", fastmath=True)
+@no_type_check
 def _locate(point, level, rows, place):
     """Table rows (8,) of the corners of the point's cell; position (3,) in the cell."""
     resolution = level[0]
@@ -38,6 +41,7 @@ def _locate(point, level, rows, place):
 
 
 @njit(inline="always", fastmath=True)
+@no_type_check
 def _weigh(place, weights):
     """Trilinear weights (8,) of the corners."""
     for corner in range(8):
@@ -48,6 +52,7 @@ def _weigh(place, weights):
 
 
 @njit(nogil=True, fastmath=True, cache=True)
+@no_type_check
 def features(points, table, layout, out, start, stop):
     """out[start:stop] <- the features of these points."""
     width = table.shape[1]
@@ -64,6 +69,7 @@ def features(points, table, layout, out, start, stop):
 
 
 @njit(nogil=True, fastmath=True, cache=True)
+@no_type_check
 def table_gradient(points, upstream, layout, out, start, stop):
     """out <- gradient with respect to the rows of levels [start, stop), given that with respect to the features."""
     width = out.shape[1]
@@ -79,6 +85,7 @@ def table_gradient(points, upstream, layout, out, start, stop):
 
 
 @njit(nogil=True, fastmath=True, cache=True)
+@no_type_check
 def point_gradient(points, table, upstream, layout, out, start, stop):
     """out[start:stop] <- gradient with respect to these points, given that with respect to their features."""
     width = table.shape[1]
