@@ -186,7 +186,7 @@ def test_numbers_say_what_the_report_says_and_no_more():
 
 
 def test_commands_on_the_page_are_the_settings_of_the_fit():
-    usual = fit_settings(DemoSettings(output=Path("demo"), budget=20), Path("demo/models/lion.glb"))
+    usual = fit_settings(DemoSettings(output=Path("demo"), budget=20.0), Path("demo/models/lion.glb"))
     assert command(usual) == "isofield fit demo/models/lion.glb -o demo/lion --budget 20"
     short = fit_settings(DemoSettings(output=Path("demo"), short=True, seed=3), Path("demo/models/lion.glb"))
     assert command(short) == "isofield fit demo/models/lion.glb -o demo/lion --steps 150 --resolution 64 --seed 3"
