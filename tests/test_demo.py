@@ -118,9 +118,9 @@ def test_text_is_escaped_and_views_are_json(page):
 
 def test_packed_views_unpack_to_the_same_triangles_in_one_box():
     small, large = ball(0.5), ball(1.0)
-    views = [View("a", small, creased_normals(small.vertices, small.faces)), View("b", *refined(large)[:2])]
+    views = [View("b", *refined(large)[:2]), View("a", small, creased_normals(small.vertices, small.faces))]
     radii = []
-    for view, mesh in zip(packed(views), (small, large), strict=True):
+    for view, mesh in zip(packed(views), (large, small), strict=True):
         points = unpack(view["positions"], "<u2").reshape(-1, 3) / 65535 * 2 - 1
         faces = unpack(view["indices"], f"<u{view['index_bytes']}").reshape(-1, 3)
         normals = unpack(view["normals"], "<i1").reshape(-1, 3) / 127
@@ -130,8 +130,20 @@ def test_packed_views_unpack_to_the_same_triangles_in_one_box():
         assert len(faces) == view["faces"] >= len(mesh.faces)
         assert np.einsum("ij,ij->i", normals, points).min() > 0.9 * np.linalg.norm(points, axis=1).min()
         radii.append(np.linalg.norm(points, axis=1).max())
-    assert radii[0] / radii[1] == pytest.approx(0.5, abs=1e-3)
-    assert radii[1] == pytest.approx(1 / np.sqrt(3), abs=1e-3)
+    assert radii[1] / radii[0] == pytest.approx(0.5, abs=1e-3)
+    assert radii[0] == pytest.approx(1 / np.sqrt(3), abs=1e-3)
+
+
+def test_a_stray_part_of_the_result_does_not_make_the_input_small():
+    stray = ball()
+    stray.vertices[0] = (20, 0, 0)
+    views = [
+        View(name, mesh, creased_normals(mesh.vertices, mesh.faces)) for name, mesh in (("a", ball()), ("b", stray))
+    ]
+    first, second = packed(views)
+    assert first["span"] == second["span"] == pytest.approx(np.sqrt(12) / 40)
+    reach = np.ptp(unpack(first["positions"], "<u2").reshape(-1, 3) / 65535, axis=0)
+    assert reach == pytest.approx(np.full(3, first["span"] / np.sqrt(3)), abs=1e-3)
 
 
 def test_z_up_is_turned_to_y_up_without_mirroring():

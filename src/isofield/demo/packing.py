@@ -9,16 +9,18 @@ from isofield.demo.display import View
 
 
 def packed(views: list[View], up: str = "y") -> list[dict]:
-    """Each view as {label, vertices, faces, index_bytes, positions, normals, indices, layers}.
+    """Each view as {label, vertices, faces, span, index_bytes, positions, normals, indices, layers}.
 
-    positions: uint16, 65535 for the side of the common cube, which is the diagonal of the box around all views;
-    normals: int8 x 3; indices: uint16 or uint32; layers: uint8 x 3 for each name.
-    up: the axis of the meshes that points up; the page's is y.
+    positions: uint16, 65535 for the side of a cube around all views and about the first one's centre; span: diagonal of
+    the first one's box over that side, so that stray parts of others do not make it small; normals: int8 x 3; indices:
+    uint16 or uint32; layers: uint8 x 3 for each name. up: the axis of the meshes that points up; the page's is y.
     """
     points = [_y_up(np.asarray(view.mesh.vertices, np.float64), up) for view in views]
-    low, high = np.min([p.min(0) for p in points], 0), np.max([p.max(0) for p in points], 0)
-    center, side = (low + high) / 2, max(float(np.linalg.norm(high - low)), 1e-300)
-    return [_pack(view, (p - center) / side + 0.5, up) for view, p in zip(views, points, strict=True)]
+    low, high = points[0].min(0), points[0].max(0)
+    center, diagonal = (low + high) / 2, max(float(np.linalg.norm(high - low)), 1e-300)
+    side = max(diagonal, *(2 * float(np.abs(p - center).max()) for p in points))
+    shared = {"span": diagonal / side}
+    return [shared | _pack(view, (p - center) / side + 0.5, up) for view, p in zip(views, points, strict=True)]
 
 
 def _pack(view: View, points: Float[np.ndarray, "v 3"], up: str) -> dict:

@@ -124,9 +124,9 @@
   
   function start(viewer) {
     const views = JSON.parse(viewer.querySelector("script").textContent);
-    const canvases = [...viewer.querySelectorAll("canvas")], buttons = [...viewer.querySelectorAll("[data-layer]")];
+    const span = views[0].span, canvases = [...viewer.querySelectorAll("canvas")], buttons = [...viewer.querySelectorAll("[data-layer]")];
     const legend = viewer.querySelector(".legend"), meshes = views.map(upload);
-    const home = { yaw: viewer.dataset.yaw * Math.PI / 180, pitch: 0.35, distance: 3.0 };
+    const home = { yaw: viewer.dataset.yaw * Math.PI / 180, pitch: 0.35, distance: 3.0 * span };
     const state = { ...home, layer: buttons[0].dataset.layer };
     let waiting = false;
     const redraw = () => {
@@ -139,7 +139,7 @@
       state.pitch = Math.max(-1.57, Math.min(1.57, state.pitch + pitch));
       redraw();
     };
-    const zoom = (factor) => { state.distance = Math.max(1.3, Math.min(14, state.distance * factor)); redraw(); };
+    const zoom = (factor) => { state.distance = Math.max(1.3 * span, Math.min(14, state.distance * factor)); redraw(); };
     const choose = (layer) => {
       state.layer = layer;
       legend.hidden = layer !== "error";
