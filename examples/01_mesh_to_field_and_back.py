@@ -4,8 +4,7 @@ import isofield
 from isofield.data import bundled
 
 mesh = isofield.read_mesh(bundled("fish_holes.obj"))  # torn open in several places
-frame = isofield.UnitFrame.of(mesh.vertices)
-field = isofield.ExactField(frame.to_unit(mesh.vertices), mesh.faces, frame)
+field = isofield.ExactField.of(mesh)
 
 for level in (0.0, 0.05):  # the surface itself, and one grown by 5 % of the radius
     result = isofield.extract(field, resolution=64, level=level)

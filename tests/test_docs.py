@@ -16,7 +16,11 @@ from isofield.frame import UnitFrame
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in PAGES}
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+SLOW = {"03_learn_a_field.py"}
+EXAMPLES = [
+    pytest.param(path, id=path.name, marks=[pytest.mark.slow] * (path.name in SLOW))
+    for path in sorted((ROOT / "examples").glob("*.py"))
+]
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -49,7 +53,7 @@ def test_python_of_the_readme_runs(number, tmp_path):
     assert "True True" in done.stdout
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", EXAMPLES)
 def test_examples_run(path, tmp_path):
     done = subprocess.run([sys.executable, str(path)], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
