@@ -78,7 +78,7 @@ def _search(samples: Samples, lipschitz: float | None, say: Progress) -> tuple[C
             break
         slope = _steepest(crossed, samples.lattice.spacing)
         if lipschitz is not None:
-            held = samples.contradicted == 0 and slope <= lipschitz * STEEPER
+            held = not len(samples.contradicted) and slope <= lipschitz * STEEPER
             return crossed, "proven" if held else "estimated"
         bound.see(1, np.zeros(1), np.full(1, slope))
         if not bound.broken():

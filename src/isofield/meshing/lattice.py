@@ -71,7 +71,7 @@ class Samples:
         self.field, self.lattice, self.level = field, lattice, level
         self.queries = 0
         self.low, self.high = np.inf, -np.inf  # the range of all values minus level
-        self.contradicted = 0  # assumptions that an answer has proved wrong
+        self.contradicted = np.empty(0, np.int64)  # keys of assumptions that an answer has proved wrong
         self._held = SortedMap()
 
     def known(self, keys: Keys) -> Values:
@@ -89,7 +89,8 @@ class Samples:
             return held
         assumed = self._held.get(unasked)
         values = self.values_at(self.lattice.index(unasked))
-        self.contradicted += int((np.isinf(assumed) & ((assumed < 0) != (values < 0))).sum())
+        wrong = np.isinf(assumed) & ((assumed < 0) != (values < 0))
+        self.contradicted = np.concatenate([self.contradicted, unasked[wrong]])
         self._held.put(unasked, values)
         return self._held.get(keys)
 
@@ -107,7 +108,7 @@ class Samples:
 
     def forget_assumptions(self) -> None:
         self._held.drop_infinite()
-        self.contradicted = 0
+        self.contradicted = np.empty(0, np.int64)
 
     def values_at(self, index: Points) -> Values:
         """Ask without remembering. Raises IsofieldError where the field is not finite."""

@@ -179,16 +179,14 @@ def follow(samples: Samples, cells: Points) -> Crossed:
     lattice = samples.lattice
     front, done = _distinct(lattice, cells), SortedMap()
     while len(front):
-        before, corners = samples.contradicted, _corners(samples, front)
-        ends = _ask_ends(samples, front, corners)
+        before, corners = len(samples.contradicted), _corners(samples, front)
+        _ask_ends(samples, front, corners)
         crossed = _crossed(corners < 0)
         done.put(lattice.keys(front), crossed.astype(np.float64))
         beyond = _beyond(front[crossed], corners[crossed])
-        if samples.contradicted == before:
-            fresh = np.isnan(done.get(lattice.keys(beyond)))
-            front = _distinct(lattice, beyond[fresh])
-        else:  # signs have changed: look at all cells again that share a point with these
-            front = _distinct(lattice, np.concatenate([beyond, front, _around(lattice.index(ends))]))
+        fresh = np.isnan(done.get(lattice.keys(beyond)))
+        changed = _around(lattice.index(samples.contradicted[before:]))  # to be looked at again
+        front = _distinct(lattice, np.concatenate([beyond[fresh], changed]))
     found = lattice.index(done.keys_of(1.0))
     return Crossed(found, _corners(samples, found))
 
@@ -208,8 +206,8 @@ def _corners(samples: Samples, cells: Points) -> np.ndarray:
     return values.reshape(-1, 8)
 
 
-def _ask_ends(samples: Samples, cells: Points, corners: np.ndarray) -> Keys:
-    """Ask the assumed ends of crossed edges within the lattice; returns their keys."""
+def _ask_ends(samples: Samples, cells: Points, corners: np.ndarray) -> None:
+    """Ask the assumed ends of crossed edges within the lattice."""
     cut = CASES.cut[case_numbers(corners < 0)]
     layer = samples.lattice.outside((cells[:, None] + CORNERS).reshape(-1, 3)).reshape(-1, 8)
     ends = np.zeros(corners.shape, bool)
@@ -218,9 +216,7 @@ def _ask_ends(samples: Samples, cells: Points, corners: np.ndarray) -> Keys:
         ends[:, low] |= within
         ends[:, high] |= within
     row, corner = np.nonzero(ends & np.isinf(corners))
-    keys = distinct(samples.lattice.keys(cells[row] + CORNERS[corner]))
-    samples.ask(keys)
-    return keys
+    samples.ask(distinct(samples.lattice.keys(cells[row] + CORNERS[corner])))
 
 
 def _beyond(cells: Points, corners: np.ndarray) -> Points:
