@@ -125,7 +125,7 @@ def test_surface_that_leaves_the_bounds_is_capped() -> None:
     assert faults(whole.vertices_unit, whole.mesh.faces) == []
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_noise_with_a_false_bound_is_closed_all_the_same(seed: int) -> None:
     """Nothing holds here, not even continuity; whatever is found must be closed and the claim withdrawn."""
     rng = np.random.default_rng(seed)
