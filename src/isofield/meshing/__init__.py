@@ -1,1 +1,1 @@
-"""meshing."""
+"""From fields to surfaces: marching cubes and squares, extraction with few queries, sections, decimation."""
