@@ -18,6 +18,7 @@ CORNERS = np.array(list(product((0, 1), repeat=3)))
 SLOPE_SAFETY = 1.5  # on the steepest slope between coarse samples, where the field states no bound
 
 Bricks = Int[np.ndarray, "b 3"]
+Corner = tuple[float, float, float]
 
 
 class SparseGrid(Field):
@@ -35,25 +36,25 @@ class SparseGrid(Field):
         colors: UInt8[Tensor, "s 3"] | None,
         *,
         frame: UnitFrame,
-        low: tuple[float, float, float],
+        bounds: tuple[Corner, Corner],
         spacing: float,
         lipschitz: float,
     ):
         self.table, self.values, self.colors = table, values, colors
         self.frame, self.spacing, self.lipschitz = frame, spacing, lipschitz
         self.has_color = colors is not None
-        x, y, z = (float(a + BRICK * spacing * n) for a, n in zip(low, table.shape, strict=True))
-        self.bounds = (low, (x, y, z))
+        self.bounds = bounds
 
     @classmethod
     def bake(cls, field: Field, resolution: int = 128, *, band: float = 0.05) -> "SparseGrid":
-        """Sample a field on about `resolution` points along its longest side, finely where |f| < `band` may occur.
+        """Sample a field on `resolution` points along its longest side, finely where |f| < `band` may occur.
 
-        The error near the surface is O(spacing^2) wherever the field is smooth; colours are taken along.
+        The error near the surface is O(spacing^2) wherever the field is smooth, and none on the lattice on which
+        meshing at the same resolution asks. The last bricks may reach beyond the bounds. Colours are taken along.
         Raises IsofieldError where the field is not finite.
         """
         low, high = np.array(field.bounds, np.float64)
-        width = float((high - low).max()) / -(-(resolution - 1) // BRICK)
+        width = BRICK * float((high - low).max()) / (resolution - 1)
         shape = np.maximum(np.ceil((high - low) / width - 1e-6).astype(np.int64), 1)
         spacing = width / BRICK
         coarse = _sample(field, low + width * _indices(shape + 1)).reshape(shape + 1)
@@ -71,7 +72,7 @@ class SparseGrid(Field):
             torch.as_tensor(np.concatenate([coarse.ravel(), fine.ravel()]), dtype=torch.float32),
             _bytes(color_numpy(field, everywhere)) if field.has_color else None,
             frame=field.frame,
-            low=tuple(low.tolist()),
+            bounds=field.bounds,
             spacing=spacing,
             lipschitz=max(_steepest(coarse[None]) / width, _steepest(fine) / spacing, 1e-12),
         )
@@ -98,26 +99,25 @@ class SparseGrid(Field):
 
     def spec(self) -> dict:
         """All but the tensors, as JSON."""
-        low, _ = self.bounds
         described = {
             "type": "SparseGrid",
             "frame": self.frame.to_json(),
             "bounds": [list(corner) for corner in self.bounds],
         }
-        return described | {"low": list(low), "spacing": self.spacing, "lipschitz": self.lipschitz}
+        return described | {"spacing": self.spacing, "lipschitz": self.lipschitz}
 
     def tensors(self) -> dict[str, Tensor]:
         return {"table": self.table, "values": self.values} | ({} if self.colors is None else {"colors": self.colors})
 
     @classmethod
     def restore(cls, spec: dict, tensors: dict[str, Tensor]) -> "SparseGrid":
-        x, y, z = spec["low"]
+        low, high = spec["bounds"]
         return cls(
             tensors["table"],
             tensors["values"],
             tensors.get("colors"),
             frame=UnitFrame.from_json(spec["frame"]),
-            low=(x, y, z),
+            bounds=(tuple(low), tuple(high)),
             spacing=spec["spacing"],
             lipschitz=spec["lipschitz"],
         )
