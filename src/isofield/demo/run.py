@@ -62,7 +62,7 @@ MODELS = (
         "A fish with holes torn into it; through them you see the inside of the far wall. The winding number still "
         "knows inside from outside, so the result is closed.",
         "y",
-        yaw=55.0,
+        yaw=-80.0,
     ),
 )
 
