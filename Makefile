@@ -25,7 +25,6 @@ lint: $(VENV)/.dev  ## style, types, and a report of sizes
 
 bench: $(VENV)/.bench  ## every benchmark, then docs/results.md
 	for script in $$(ls benchmarks/*.py | grep -v common.py); do $(BIN)/python $$script || exit 1; done
-	$(BIN)/python tools/results.py
 
 docs: $(VENV)/.docs  ## the documentation as a site in docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

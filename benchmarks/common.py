@@ -23,7 +23,7 @@ def table(title: str, columns: list[str], rows: list[list[Any]]) -> dict:
 
 
 def write_result(name: str, title: str, tables: list[dict], notes: list[str] | None = None) -> Path:
-    """Write benchmarks/results/NAME.json, which `python tools/results.py` turns into a chapter of docs/results.md.
+    """Write benchmarks/results/NAME.json, and with it its chapter of docs/results.md.
 
     tables: made by `table`; notes: whole sentences, shown above the tables.
     """
@@ -39,7 +39,13 @@ def write_result(name: str, title: str, tables: list[dict], notes: list[str] | N
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(result, indent=1, default=_plain) + "\n")
+    render()
     return path
+
+
+def render() -> None:
+    """Make docs/results.md anew from all stored results."""
+    subprocess.run([sys.executable, str(ROOT / "tools" / "results.py")], check=True)
 
 
 def command() -> str:

@@ -127,6 +127,7 @@ def test_sizes_measures_files_and_functions(tmp_path):
 def test_results_become_a_page(tmp_path, monkeypatch):
     common, results = load("benchmarks/common.py"), load("tools/results.py")
     monkeypatch.setattr(common, "RESULTS", tmp_path)
+    monkeypatch.setattr(common, "render", lambda: None)
     monkeypatch.setattr(sys, "argv", [str(ROOT / "benchmarks" / "speed.py"), "--quick"])
     rows = [["hash", 0.00123456, 12_000, True], ["none", None, 3, False]]
     path = common.write_result(
