@@ -1,6 +1,6 @@
 """Which field a fit trains, from the options of the command line, and why."""
 
-from isofield.fields.activations import Activation, Hosc, Relu, Sine, Softplus
+from isofield.fields.activations import Activation, Hosc, Sine, Softplus
 from isofield.fields.encodings import Encoding, FourierFeatures, Identity, PositionalCode
 from isofield.fields.hash_grid import HashGrid
 from isofield.fields.neural import NeuralField, default_color
@@ -9,7 +9,7 @@ from isofield.settings import FitSettings
 ENCODINGS: dict[str, type[Encoding]] = {
     "hash": HashGrid, "fourier": FourierFeatures, "positional": PositionalCode, "none": Identity,
 }  # fmt: skip
-ACTIVATIONS: dict[str, type[Activation]] = {"relu": Relu, "softplus": Softplus, "sine": Sine, "hosc": Hosc}
+ACTIVATIONS: dict[str, type[Activation]] = {"softplus": Softplus, "sine": Sine, "hosc": Hosc}
 
 
 def network(settings: FitSettings, colored: bool) -> NeuralField:
@@ -17,7 +17,7 @@ def network(settings: FitSettings, colored: bool) -> NeuralField:
     width, depth = (32, 2) if settings.encoding == "hash" else (128, 4)
     return NeuralField(
         ENCODINGS[settings.encoding](),
-        ACTIVATIONS[settings.activation](),
+        None if settings.activation == "relu" else ACTIVATIONS[settings.activation](),
         width=settings.width or width,
         depth=depth if settings.depth is None else settings.depth,
         color=default_color() if colored else None,
