@@ -8,10 +8,11 @@ import trimesh
 from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
+from isofield.errors import InputError
 from isofield.fields.field import Field
 from isofield.frame import UnitFrame
 from isofield.mesh.cleanup import clean_faces
-from isofield.mesh.color import color_kind, surface_colors
+from isofield.mesh.color import barycentric, color_kind, surface_colors
 from isofield.mesh.distance import MeshDistance
 
 INSET = 1e-3  # corner colours are taken so far inside their face, where no other chart of the texture is met
@@ -39,10 +40,15 @@ class ExactField(Field):
 
     @classmethod
     def of(cls, mesh: trimesh.Trimesh) -> "ExactField":
-        """The distance to a mesh in the user's coordinates, its faces cleaned (`clean_faces`)."""
+        """The distance to a mesh in the user's coordinates, its faces cleaned (`clean_faces`).
+
+        Raises InputError where no triangle has an area.
+        """
         frame = UnitFrame.of(np.asarray(mesh.vertices)[np.unique(mesh.faces)])
         vertices = frame.to_unit(mesh.vertices)
         faces, cleaned = clean_faces(vertices, np.asarray(mesh.faces))
+        if not len(faces):
+            raise InputError("mesh", "none of its triangles has an area", "give a mesh with a surface")
         if color_kind(mesh) == "none":
             return cls(vertices, faces, frame)
         corners = np.asarray(mesh.vertices)[faces]
@@ -61,8 +67,7 @@ class ExactField(Field):
             return super().color(points, directions)
         near = self.mesh_distance.closest(points.detach().cpu().numpy())
         corners = self.mesh_distance.vertices[self.mesh_distance.faces[near.face]]
-        weights = trimesh.triangles.points_to_barycentric(corners, near.point)
-        mixed = np.einsum("nc,ncd->nd", weights.clip(0, 1), self.colors[near.face] / 255.0)
+        mixed = np.einsum("nc,ncd->nd", barycentric(corners, near.point), self.colors[near.face] / 255.0)
         return torch.as_tensor(mixed.clip(0, 1), dtype=points.dtype, device=points.device)
 
     def spec(self) -> dict[str, Any]:

@@ -76,8 +76,11 @@ class NeuralField(nn.Module, Field):
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         inside = points.clamp(-1, 1)
         value = self.network(self.encoding(inside))[:, 0]
-        beyond = points - inside
-        return value + beyond.norm(dim=1) if bool((beyond != 0).any()) else value
+        outside = (points != inside).any(1)
+        if not bool(outside.any()):
+            return value
+        beyond = (points - inside)[outside].norm(dim=1)  # of the others it would be zero, without a derivative
+        return value.index_add(0, outside.nonzero()[:, 0], beyond)
 
     def color(
         self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"] | None = None

@@ -2,12 +2,14 @@
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import trimesh
 
+from isofield.errors import InputError
 from isofield.fields.exact import ExactField
 from isofield.fields.field import Field
 from isofield.fields.grid import SparseGrid
@@ -18,7 +20,7 @@ from isofield.interrupt import interruptible
 from isofield.mesh.color import color_kind
 from isofield.mesh.read import read_mesh
 from isofield.progress import progress
-from isofield.runs import Run, open_run
+from isofield.runs import Run, open_run, read_config
 from isofield.settings import BUDGET, FitSettings, config_of
 from isofield.tasks.choice import network, why
 from isofield.tasks.objectives import Distances, Objective, TrainingData
@@ -62,7 +64,7 @@ def fit(
         if run:
             run.settle(settled=vars(length))
         cost = _fit(mesh, field, objective, length, seed, run, silent)
-    return Fitted(NeuralField.restore(field.spec(), field.tensors()), cost)
+        return Fitted(NeuralField.restore(field.spec(), field.tensors()), cost)
 
 
 def _fit(
@@ -76,8 +78,7 @@ def _fit(
 ) -> Cost:
     """Sample, go on from the run's newest checkpoint if there is one, and train."""
     checkpoint = run.latest() if run else None
-    before = Cost(*checkpoint.state["cost"].tolist()) if checkpoint else Cost()
-    before = Cost(int(before.steps), before.seconds, before.cpu_seconds)
+    before = Cost.restore(checkpoint.state) if checkpoint else Cost()
     if checkpoint and before.steps >= length.steps:
         field.load_state_dict({name: value.float() for name, value in checkpoint.tensors.items()})
         return before
@@ -103,11 +104,13 @@ def _settled(run: Run | None, steps: int | None, budget: float) -> Length | None
 def run_fit(settings: FitSettings) -> dict[str, Any]:
     """Write the run folder, return what report.json holds. Raises InputError, IsofieldError, Interrupted."""
     mesh = read_mesh(settings.input)
+    _check_surface(mesh, settings.input)
+    _check_length(settings)
     colored = color_kind(mesh) != "none"
     choice = why(settings, colored)
     print(f"isofield: {choice}", file=sys.stderr)
     config = {**config_of(settings), "input": settings.input.name, "input_sha256": sha256(settings.input)}
-    with open_run(settings.output, config, length=("steps", "budget", "settled"), restart=settings.restart) as run:
+    with open_run(settings.output, config, length=("steps", "budget"), restart=settings.restart) as run:
         field: Field
         if settings.method == "learned":
             field, cost = _learned(mesh, settings, run, colored)
@@ -115,6 +118,27 @@ def run_fit(settings: FitSettings) -> dict[str, Any]:
             field, cost = _computed(mesh, settings, run)
         facts = {"input": str(settings.input), "class": settings.class_name, "choice": choice}
         return write_results(run.folder, mesh, field, cost, settings.resolution, settings.seed, facts)
+
+
+def _check_surface(mesh: trimesh.Trimesh, path: Path) -> None:
+    a, b, c = np.moveaxis(UnitFrame.of(mesh.vertices).to_unit(mesh.vertices)[mesh.faces], 1, 0)
+    if not np.cross(b - a, c - a).any():
+        raise InputError(path, "none of its triangles has an area", "give a mesh with a surface")
+
+
+def _check_length(settings: FitSettings) -> None:
+    """What the run in the output folder settled may only grow, and in the unit that it was begun with."""
+    if settings.restart or not (settings.output / "config.json").exists():
+        return
+    before = read_config(settings.output)
+    settled = (before.get("settled") or {}).get("steps")
+    if settings.steps and settled and settings.steps < settled:
+        fault = f"this run was begun with other settings: steps {settled} -> {settings.steps} (may only grow)"
+        raise InputError(settings.output, fault, f"give --steps {settled} or more, or begin anew with --restart")
+    if settings.budget != before.get("budget") and settings.budget and before.get("steps"):
+        raise InputError(
+            "--budget", f"this run has {before['steps']} steps", "give --steps, or begin anew with --restart"
+        )
 
 
 def _learned(mesh: trimesh.Trimesh, settings: FitSettings, run: Run, colored: bool) -> tuple[Field, Cost]:

@@ -6,7 +6,7 @@ sees what an uninterrupted one would have seen.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import trimesh
@@ -39,6 +39,7 @@ class TrainingData:
         return places.long().clamp_(max=len(self.sdf) - 1).to(self.sdf.device)
 
 
+@runtime_checkable
 class Objective(Protocol):
     """What a recipe decides: what is sampled, the loss of a batch, and Adam's rates for networks and hash tables."""
 

@@ -20,6 +20,7 @@ SAMPLES_PER_STEP = 256  # so that each sample is seen about 32 times
 FEWEST, MOST = 100_000, 2_000_000  # samples
 HOLD, FINAL = 0.3, 0.02  # the rates stay for this share of the schedule, then fall exponentially to this share
 SAVES, LOGS = 5, 100  # checkpoints of a run; lines of its log
+DIVERGED = "training diverged; lower the objective's rates"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,12 @@ class Cost:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 
+    @classmethod
+    def restore(cls, state: dict[str, Tensor]) -> "Cost":
+        """What `Training.state` stored."""
+        steps, seconds, cpu_seconds = state["cost"].tolist()
+        return cls(int(steps), seconds, cpu_seconds)
+
 
 class Clock:
     """Reads the cost of what was done before and since."""
@@ -112,16 +119,17 @@ class Training:
         """All that going on needs: weights in full precision, Adam's moments, the cost so far."""
         state = {f"weight.{name}": value for name, value in self.field.state_dict().items()}
         for name, parameter in self.field.named_parameters():
-            state |= {f"adam.{key}.{name}": value for key, value in self.adam.state[parameter].items()}
+            state |= {f"adam.{key}.{name}": value for key, value in self.adam.state.get(parameter, {}).items()}
         state["cost"] = torch.tensor([cost.steps, cost.seconds, cost.cpu_seconds], dtype=torch.float64)
         return {name: value.detach().cpu().contiguous() for name, value in state.items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """The inverse of `state`."""
+        """The inverse of `state`; weights that no loss has met yet have no moments."""
         self.field.load_state_dict({k.removeprefix("weight."): v for k, v in state.items() if k.startswith("weight.")})
         for name, parameter in self.field.named_parameters():
-            moments = {key: state[f"adam.{key}.{name}"].to(parameter.device) for key in ("exp_avg", "exp_avg_sq")}
-            self.adam.state[parameter] = {"step": state[f"adam.step.{name}"], **moments}
+            if f"adam.step.{name}" in state:
+                moments = {key: state[f"adam.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+                self.adam.state[parameter] = {key: value.to(parameter.device) for key, value in moments.items()}
 
 
 def train(
@@ -129,27 +137,38 @@ def train(
 ) -> Cost:
     """All steps that are left; logs and saves on the way.
 
-    Raises IsofieldError when the loss is no number, Interrupted (everything saved) when asked to stop.
+    Raises IsofieldError when loss or weights are no numbers, Interrupted (everything saved) when asked to stop.
     """
-    steps = training.length.steps
+    steps, cost = training.length.steps, clock.before
     log_every, save_every = max(1, steps // LOGS), -(-steps // SAVES)
     for step in range(clock.before.steps, steps):
         loss = training.step(step)
         done = step + 1
-        last = done == steps or interruption.requested
+        stop = interruption.requested and done < steps  # asked once: a request from here on waits for the next step
+        last = done == steps or stop
         if last or done % log_every == 0:
             _report(loss.item(), done, training.length.rate(step), run, advance)
-        if run and (last or done % save_every == 0):
-            run.save(done, training.field.spec(), training.field.tensors(), training.state(clock.read(done)))
-        if interruption.requested and done < steps:
+        if last or (run and done % save_every == 0):
+            cost = clock.read(done)
+            _save(training, done, cost, run)
+        if stop:
             saved = f" and saved in {run.folder}; run the same command again to go on" if run else ""
             raise interruption.error(f"stopped at step {done} of {steps}{saved}")
-    return clock.read(steps)
+    return cost
 
 
 def _report(loss: float, done: int, rate: float, run: Run | None, advance: Callable[..., None]) -> None:
     if not np.isfinite(loss):
-        raise IsofieldError(f"the loss is {loss} at step {done}: training diverged; lower the objective's rates")
+        raise IsofieldError(f"the loss is {loss} at step {done}: {DIVERGED}")
     advance(done, loss=loss)
     if run:
         run.log(step=done, loss=loss, rate=rate)
+
+
+def _save(training: Training, done: int, cost: Cost, run: Run | None) -> None:
+    """Never what cannot be gone on from: the last good checkpoint stays."""
+    tensors = training.field.tensors()
+    if bad := [name for name, value in tensors.items() if not torch.isfinite(value).all()]:
+        raise IsofieldError(f"{bad[0]} holds no finite numbers at step {done}: {DIVERGED}")
+    if run:
+        run.save(done, training.field.spec(), tensors, training.state(cost))
