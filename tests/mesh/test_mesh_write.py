@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from isofield.errors import InputError, IsofieldError
 from isofield.mesh.audit import audit, audit_file
-from isofield.mesh.color import surface_colors, to_srgb
+from isofield.mesh.color import color_kind, surface_colors, to_srgb
 from isofield.mesh.read import read_mesh, weld
 from isofield.mesh.write import turn, vertex_normals, write_mesh
 
@@ -187,3 +187,8 @@ def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
         write_mesh(colored_ball(2.0), path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["a.ply"]
+
+
+def test_uncoloured_glb_comes_back_without_colour(tmp_path):
+    write_mesh(trimesh.creation.box(), tmp_path / "plain.glb")
+    assert color_kind(read_mesh(tmp_path / "plain.glb")) == "none"

@@ -47,7 +47,9 @@ def glb_bytes(
 
 
 def _document(attributes: dict, center: np.ndarray, views: list, accessors: list, size: int) -> dict:
-    surface = {"baseColorFactor": [1, 1, 1, 1], "metallicFactor": 0, "roughnessFactor": 0.9}
+    surface: dict = {"metallicFactor": 0, "roughnessFactor": 0.9}  # the base colour is white, said only where there is colour
+    if "COLOR_0" in attributes:
+        surface["baseColorFactor"] = [1, 1, 1, 1]
     return {
         "asset": {"version": "2.0", "generator": "isofield"},
         "scene": 0,
