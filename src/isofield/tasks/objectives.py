@@ -63,12 +63,12 @@ class Distances:
     """
 
     distance_loss: DistanceLoss = losses.relative_l1
-    batch: int = 8192
-    near: tuple[float, ...] = (0.03, 0.008)
+    batch: int = 4096
+    near: tuple[float, ...] = (0.02, 0.005)
     near_fraction: float = 0.9
     segments: float = 0.1
-    rate: float = 2e-3
-    table_rate: float = 1e-2
+    rate: float = 1e-3
+    table_rate: float = 4e-3
     color_share: int = 4  # colour is learned at every fourth point
 
     def samples(self, mesh: trimesh.Trimesh, count: int, seed: int) -> SdfSamples:
