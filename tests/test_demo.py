@@ -201,7 +201,7 @@ def test_commands_on_the_page_are_the_settings_of_the_fit():
     usual = fit_settings(DemoSettings(output=Path("demo"), budget=20.0), Path("demo/models/lion.glb"))
     assert command(usual) == "isofield fit demo/models/lion.glb -o demo/lion --budget 20"
     short = fit_settings(DemoSettings(output=Path("demo"), short=True, seed=3), Path("demo/models/lion.glb"))
-    assert command(short) == "isofield fit demo/models/lion.glb -o demo/lion --steps 150 --resolution 64 --seed 3"
+    assert command(short) == "isofield fit demo/models/lion.glb -o demo/lion --steps 400 --resolution 64 --seed 3"
 
 
 def test_demo_fits_every_model_and_writes_one_page(tmp_path):

@@ -46,7 +46,7 @@ def help_of(verb: str) -> str:
 @pytest.mark.parametrize("number", range(len(blocks(TEXTS["README.md"], "python"))))
 def test_python_of_the_readme_runs(number, tmp_path):
     code = blocks(TEXTS["README.md"], "python")[number]
-    code = code.replace("budget=30", "steps=30").replace("resolution=128", "resolution=48")
+    code = code.replace("budget=30", "steps=150").replace("resolution=128", "resolution=48")
     run = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -18,7 +18,7 @@ from isofield.files import replacing
 from isofield.settings import DemoSettings, FitSettings
 
 BUDGET = 40.0  # seconds of training for each model
-SHORT_STEPS = 150  # a number, for a budget of seconds says little on a busy machine
+SHORT_STEPS = 400  # a number, for a budget of seconds says little on a busy machine
 RESOLUTION, SHORT_RESOLUTION = 256, 64
 LEAD = (
     "Real models turned into signed distance fields, at most 4 MB of weights each, and back into closed, "
