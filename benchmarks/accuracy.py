@@ -105,13 +105,18 @@ def paths(count: int) -> list[Path]:
     return (found or [ROOT / "src/isofield/data" / name for name in BUNDLED])[:count]
 
 
-def shifted(field: Field, resolution: int, seed: int) -> Field:
-    """The field's box moved by a random fraction of a lattice cell along each axis, outwards by one cell."""
-    low, high = np.array(field.bounds)
-    cell = (high - low).max() / (resolution - 1)
-    offset = np.random.default_rng(seed).uniform(0, 1, 3) * cell
-    field.bounds = (tuple((low - cell + offset).tolist()), tuple((high - cell + offset).tolist()))
-    return field
+class Shifted(Field):
+    """A field whose box is moved by a random fraction of a lattice cell along each axis, and so its lattice."""
+
+    def __init__(self, field: Field, resolution: int, seed: int):
+        self.field, self.frame, self.lipschitz = field, field.frame, field.lipschitz
+        low, high = np.array(field.bounds)
+        cell = (high - low).max() / (resolution - 1)
+        offset = (np.random.default_rng(seed).uniform(0, 1, 3) - 1) * cell
+        self.bounds = (tuple((low + offset).tolist()), tuple((high + offset).tolist()))
+
+    def sdf(self, points: Tensor) -> Tensor:
+        return self.field.sdf(points)
 
 
 def measured(field: Field, path: Path, resolution: int) -> dict[str, Any]:
@@ -120,7 +125,7 @@ def measured(field: Field, path: Path, resolution: int) -> dict[str, Any]:
     frame = referenced_frame(mesh, "truth")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "mesh.ply"
-        write_mesh(extract(shifted(field, resolution, 1), resolution).mesh, file)
+        write_mesh(extract(Shifted(field, resolution, 1), resolution).mesh, file)
         verdict = audit_file(file)
         pred, truth = Surface.of(read_mesh(file), frame, "prediction"), Surface.reference(mesh, frame)
     both = both_ways(pred, truth, SAMPLES, 0)
