@@ -1,0 +1,1 @@
+"""Point clouds: reading, cleaning, normals. numpy and scipy only, no torch."""
