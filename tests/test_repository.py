@@ -28,6 +28,7 @@ FLOORS = [
     {"errors", "__init__"},
     {"frame", "files", "settings", "data"},
     {"mesh"},
+    {"cloud"},
     {"fields", "losses"},
     {"meshing", "render", "metrics", "checkpoints", "runs"},
     {"tasks"},

@@ -14,7 +14,7 @@ class Cloud:
 
     normals: of unit length, or zero where a row of the file had none. colors: sRGB. sensors: the position of the sensor
     that saw each point; where a file names one position for all, that row is repeated. source: the file, or how it was
-    made.
+    made. dropped: how many rows of the file were left out because a coordinate was no finite number.
     """
 
     points: Float[np.ndarray, "n 3"]
@@ -22,6 +22,7 @@ class Cloud:
     colors: UInt8[np.ndarray, "n 3"] | None = None
     sensors: Float[np.ndarray, "n 3"] | None = None
     source: str = ""
+    dropped: int = 0
 
     def __post_init__(self) -> None:
         for name in ("normals", "colors", "sensors"):

@@ -47,7 +47,7 @@ def glb_bytes(
 
 
 def _document(attributes: dict, center: np.ndarray, views: list, accessors: list, size: int) -> dict:
-    surface: dict = {"metallicFactor": 0, "roughnessFactor": 0.9}  # the base colour is white, said only where there is colour
+    surface: dict = {"metallicFactor": 0, "roughnessFactor": 0.9}  # the base colour, white, is said where there is any
     if "COLOR_0" in attributes:
         surface["baseColorFactor"] = [1, 1, 1, 1]
     return {

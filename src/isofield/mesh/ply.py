@@ -14,12 +14,17 @@ MAX_HEADER = 1 << 16
 
 @dataclass
 class PlyHeader:
-    """counts: rows per element; row_bytes: bytes of one row, list items not counted; body: byte where data start."""
+    """counts: rows per element; row_bytes: bytes of one row, list items not counted; body: byte where data start.
+
+    columns: names and types of the properties of each element, "list" for a list; lines: how many the header has.
+    """
 
     encoding: str = ""
     counts: dict[str, int] = field(default_factory=dict)
     row_bytes: dict[str, int] = field(default_factory=dict)
+    columns: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     body: int = 0
+    lines: int = 0
 
     def compare(self, path: Path, vertices: int, triangles: int) -> None:
         """Refuse a mesh whose numbers of vertices or faces are not the promised ones."""
@@ -33,7 +38,7 @@ class PlyHeader:
 
 def check_ply(path: Path) -> PlyHeader:
     """Parse the header; InputError if it is damaged or promises more rows than the file can hold."""
-    header = _parse(path)
+    header = parse_header(path)
     if header.encoding.startswith("binary"):
         held, unit = path.stat().st_size - header.body, "bytes"
         needed = sum(count * header.row_bytes[name] for name, count in header.counts.items())
@@ -48,14 +53,15 @@ def check_ply(path: Path) -> PlyHeader:
     return header
 
 
-def _parse(path: Path) -> PlyHeader:
+def parse_header(path: Path) -> PlyHeader:
+    """The header alone; InputError with the line that cannot be read."""
     with path.open("rb") as file:
         head = file.read(MAX_HEADER)
     end = head.find(b"end_header")
     newline = head.find(b"\n", end)
     if not head.startswith(b"ply") or end < 0 or newline < 0:
         raise InputError(path, "has no complete PLY header", "export it again")
-    header, element = PlyHeader(body=newline + 1), ""
+    header, element = PlyHeader(body=newline + 1, lines=head[:newline].count(b"\n") + 1), ""
     for number, line in enumerate(head[:end].decode("ascii", "replace").splitlines(), 1):
         words = line.split()
         try:
@@ -64,7 +70,11 @@ def _parse(path: Path) -> PlyHeader:
             elif words[:1] == ["element"]:
                 element = words[1]
                 header.counts[element], header.row_bytes[element] = int(words[2]), 0
+                header.columns[element] = []
+                if header.counts[element] < 0:
+                    raise ValueError
             elif words[:1] == ["property"]:
+                header.columns[element].append((words[-1], words[1]))
                 header.row_bytes[element] += SIZE[words[2]] if words[1] == "list" else SIZE[words[1]]
         except (IndexError, KeyError, ValueError):
             raise InputError(f"{path}, line {number}", f"unreadable header line {line!r}", "export it again") from None

@@ -29,7 +29,7 @@ def read_mesh(path: str | PathLike) -> trimesh.Trimesh:
     see `weld`. Raises InputError for whatever is not a mesh.
     """
     path = Path(path)
-    _check_file(path)
+    check_file(path, READABLE)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -67,14 +67,15 @@ def weld_arrays(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np
     return kept[chosen], new_index[(np.cumsum(used) - 1)[faces]]
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path, readable: tuple[str, ...]) -> None:
+    """InputError unless the path is a file that can be opened, holds something and has one of the extensions."""
     if path.is_dir():
         raise InputError(path, "is a folder", "name a mesh file in it")
     if not path.exists():
         raise InputError(path, "does not exist", "check the spelling")
-    if path.suffix.lower() not in READABLE:
+    if path.suffix.lower() not in readable:
         raise InputError(
-            path, f"has an unknown extension {path.suffix!r}", f"convert it to one of {' '.join(READABLE)}"
+            path, f"has an unknown extension {path.suffix!r}", f"convert it to one of {' '.join(readable)}"
         )
     try:
         with path.open("rb") as file:
