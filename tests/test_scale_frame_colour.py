@@ -13,8 +13,8 @@ from isofield.mesh.color import surface_colors
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.read import read_mesh
 from isofield.settings import FitSettings
-from isofield.tasks import fit as fit_module
 from isofield.tasks.fit import run_fit
+from isofield.tasks.objectives import Distances
 
 EXTENT, PLACE = 250.0, np.array([1000.0, -500.0, 300.0])
 
@@ -49,8 +49,8 @@ def folder(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("scale")
     model().export(place / "model.obj")
     with pytest.MonkeyPatch.context() as patch:
-        recipe = fit_module.Distances
-        patch.setattr(fit_module, "Distances", lambda: recipe(batch=4096, rate=5e-3, table_rate=1e-2, near_fraction=0.5))
+        recipe = Distances(batch=4096, rate=5e-3, table_rate=1e-2, near_fraction=0.5)
+        patch.setattr("isofield.tasks.choice.Distances", lambda: recipe)
         patch.setattr("isofield.tasks.training.FEWEST", 60_000)
         patch.setattr("isofield.tasks.results.preview", lambda *_: np.zeros((2, 2, 3), np.uint8))
         patch.setattr("isofield.tasks.results.evaluate", lambda *_, **__: {})

@@ -1,10 +1,7 @@
 """The loop: exact in (seed, step), whatever stops it and however it goes on."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -381,52 +378,3 @@ def test_the_loop_without_a_run_stops_too(mesh):
     interruption.signum = signal.SIGINT
     with progress("fit", 10, silent=True) as advance, pytest.raises(Interrupted, match=r"^stopped at step 1 of 10$"):
         training.train(trainee, training.Clock(Cost()), None, interruption, advance)
-
-
-PROGRAM = """
-import os, signal, sys
-from dataclasses import dataclass
-import torch, trimesh
-from isofield.fields.hash_grid import HashGrid
-from isofield.fields.neural import NeuralField
-from isofield.runs import open_run
-from isofield.tasks import training
-from isofield.tasks.fit import fit
-from isofield.tasks.objectives import Distances
-
-folder, kill_at = sys.argv[1], int(sys.argv[2])
-training.FEWEST = 3000
-count = 0
-
-@dataclass(frozen=True)
-class Killed(Distances):
-    def loss(self, field, data):
-        global count
-        count += 1
-        if count == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().loss(field, data)
-
-torch.manual_seed(0)
-field = NeuralField(HashGrid(levels=2, base=8, log2_entries=10))
-with open_run(folder, {"seed": 0, "steps": 20}) as run:
-    fit(trimesh.creation.icosphere(2, 5.0), field, Killed(batch=256), steps=20, run=run)
-"""
-
-
-def run_program(folder: Path, kill_at: int, hash_seed: str = "0", threads: str = "1") -> int:
-    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": threads}
-    command = [sys.executable, "-c", PROGRAM, str(folder), str(kill_at)]
-    return subprocess.run(command, env=environment, check=False, timeout=300).returncode
-
-
-@pytest.mark.skipif(os.name != "posix", reason="kills as POSIX does")
-def test_killed_and_gone_on_with_in_other_processes_is_the_same_as_never_killed(tmp_path):
-    """Killed between two checkpoints; the processes differ in their hash seeds."""
-    assert run_program(tmp_path / "whole", 0, "1") == 0
-    assert run_program(tmp_path / "killed", 11, "2") == -signal.SIGKILL
-    assert list_checkpoints(tmp_path / "killed")[-1][0] == 8
-    assert run_program(tmp_path / "killed", 0, "3") == 0
-    assert model(tmp_path / "killed") == model(tmp_path / "whole")
-    assert moments(tmp_path / "killed") == moments(tmp_path / "whole")
-    assert losses_of(tmp_path / "killed") == losses_of(tmp_path / "whole")

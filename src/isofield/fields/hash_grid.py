@@ -100,13 +100,15 @@ class _CompiledLookUp(torch.autograd.Function):
         by_position = by_table = None
         if ctx.needs_input_grad[0]:
             by_position = torch.empty_like(positions, memory_format=torch.contiguous_format)
-            arguments = (_numpy(positions), _numpy(table), _numpy(upstream), ctx.layout, by_position.numpy())
-            shared_out(hash_kernel.point_gradient, len(positions), *arguments)
+            given = (_numpy(positions), _numpy(table), _numpy(upstream))
+            shared_out(hash_kernel.point_gradient, len(positions), *given, ctx.layout, by_position.numpy())
             by_position *= (positions >= 0) & (positions <= 1)
         if ctx.needs_input_grad[1]:
             by_table = torch.empty_like(table)
-            arguments = (_numpy(positions), _numpy(upstream), ctx.layout, by_table.numpy())
-            shared_out(hash_kernel.table_gradient, len(ctx.layout), *arguments)
+            sums = by_table.numpy()
+            shared_out(
+                hash_kernel.table_gradient, len(ctx.layout), _numpy(positions), _numpy(upstream), ctx.layout, sums
+            )
         return by_position, by_table, None
 
 

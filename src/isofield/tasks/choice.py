@@ -5,11 +5,14 @@ from isofield.fields.encodings import Encoding, FourierFeatures, Identity, Posit
 from isofield.fields.hash_grid import HashGrid
 from isofield.fields.neural import NeuralField, default_color
 from isofield.settings import FitSettings
+from isofield.tasks.objectives import Distances
 
 ENCODINGS: dict[str, type[Encoding]] = {
     "hash": HashGrid, "fourier": FourierFeatures, "positional": PositionalCode, "none": Identity,
 }  # fmt: skip
 ACTIVATIONS: dict[str, type[Activation]] = {"softplus": Softplus, "sine": Sine, "hosc": Hosc}
+
+WAVE_RATE = 1e-4  # SIREN's own (Sitzmann et al. 2020); at our usual one, waves of coordinates collapse to f = 0
 
 
 def network(settings: FitSettings, colored: bool) -> NeuralField:
@@ -22,6 +25,12 @@ def network(settings: FitSettings, colored: bool) -> NeuralField:
         depth=depth if settings.depth is None else settings.depth,
         color=default_color() if colored else None,
     )
+
+
+def recipe(settings: FitSettings) -> Distances:
+    """The recipe for that field: ours, slower where waves meet coordinates."""
+    waves = settings.activation in ("sine", "hosc") and settings.encoding != "hash"
+    return Distances(rate=WAVE_RATE) if waves else Distances()
 
 
 def why(settings: FitSettings, colored: bool) -> str:

@@ -22,7 +22,7 @@ from isofield.mesh.read import read_mesh
 from isofield.progress import progress
 from isofield.runs import Run, open_run, read_config
 from isofield.settings import BUDGET, FitSettings, config_of
-from isofield.tasks.choice import network, why
+from isofield.tasks.choice import network, recipe, why
 from isofield.tasks.objectives import Distances, Objective, TrainingData
 from isofield.tasks.results import write_results
 from isofield.tasks.training import Clock, Cost, Length, Training, train
@@ -148,7 +148,7 @@ def _learned(mesh: trimesh.Trimesh, settings: FitSettings, run: Run, colored: bo
         torch.manual_seed(settings.seed)
         field = network(settings, colored)
     steps, budget = run.config["steps"], run.config["budget"] or BUDGET
-    fitted = fit(mesh, field, steps=steps, budget=budget, seed=settings.seed, run=run, silent=False)
+    fitted = fit(mesh, field, recipe(settings), steps=steps, budget=budget, seed=settings.seed, run=run, silent=False)
     return fitted.field, fitted.cost
 
 
