@@ -17,11 +17,13 @@ def glb_bytes(
     faces: Integer[np.ndarray, "f 3"],
     normals: Float[np.ndarray, "v 3"],
     colors: UInt8[np.ndarray, "v 3"] | None,
+    *,
+    both_sides: bool = False,
 ) -> bytes:
     """A .glb with NORMAL, COLOR_0 (sRGB uint8 in, linear normalised uint16 out) and a rough, non-metallic material.
 
     Positions are float32 around the centre of the bounding box and the node moves them back, so that a shape far off
-    the origin keeps its precision.
+    the origin keeps its precision. both_sides: faces are to be drawn from behind too.
     """
     center = vertices.min(0) / 2 + vertices.max(0) / 2
     local = (vertices - center).astype("<f4")
@@ -43,7 +45,9 @@ def glb_bytes(
         )
         blob += rows.tobytes()  # every column is a multiple of 4 bytes long
     attributes = {name: number for number, name in enumerate(columns) if name != "indices"}
-    return _pack(_document(attributes, center, views, accessors, len(blob)), blob)
+    document = _document(attributes, center, views, accessors, len(blob))
+    document["materials"][0]["doubleSided"] = both_sides
+    return _pack(document, blob)
 
 
 def _document(attributes: dict, center: np.ndarray, views: list, accessors: list, size: int) -> dict:
@@ -56,7 +60,7 @@ def _document(attributes: dict, center: np.ndarray, views: list, accessors: list
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "translation": center.tolist()}],
         "meshes": [{"primitives": [{"attributes": attributes, "indices": 0, "material": 0, "mode": 4}]}],
-        "materials": [{"pbrMetallicRoughness": surface, "doubleSided": False}],
+        "materials": [{"pbrMetallicRoughness": surface}],
         "buffers": [{"byteLength": size}],
         "bufferViews": views,
         "accessors": accessors,

@@ -77,7 +77,7 @@ def likely_up(vertices: Shaped[np.ndarray, "v 3"]) -> Vector:
 def side_by_side(images: list[AnyPicture], titles: list[str]) -> Picture:
     """Pictures of equal height in one row, each under its title."""
     height, gap = images[0].shape[0], max(4, images[0].shape[0] // 40)
-    font = _font(height)
+    font = font_of(height)
     head = int(font.size * 1.9)
     width = sum(image.shape[1] for image in images) + gap * (len(images) - 1)
     strip = Image.new("RGB", (width, height + head), "white")
@@ -91,7 +91,7 @@ def side_by_side(images: list[AnyPicture], titles: list[str]) -> Picture:
 
 def color_bar(height: int, limit: float, unit: str = "") -> Picture:
     """The scale of `error_colors`, from 0 at the bottom to `limit`, with numbers."""
-    font = _font(height, 0.75)
+    font = font_of(height, 0.75)
     labels = [f"{limit * k / 4:.3g}{' ' + unit if unit else ''}" for k in range(5)]
     bar, pad = max(8, height // 20), int(font.size)
     room = int(max(font.getlength(label) for label in labels))
@@ -164,7 +164,8 @@ def _blurred(image: Float[np.ndarray, "h w"], window: int) -> Float[np.ndarray, 
     return uniform_filter(image, max(3, window), mode="constant")
 
 
-def _font(height: int, scale: float = 1.0) -> ImageFont.FreeTypeFont:
+def font_of(height: int, scale: float = 1.0) -> ImageFont.FreeTypeFont:
+    """For the titles of a picture of this height."""
     font = ImageFont.load_default(size=max(11, int(height / 20 * scale)))
     assert isinstance(font, ImageFont.FreeTypeFont)
     return font
