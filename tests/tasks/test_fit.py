@@ -26,6 +26,7 @@ from isofield.mesh.audit import audit_file
 from isofield.mesh.color import color_kind
 from isofield.mesh.read import read_mesh
 from isofield.metrics.evaluate import evaluate, evaluate_field
+from isofield.render.pictures import preview
 from isofield.runs import list_checkpoints, load
 from isofield.settings import FitSettings
 from isofield.tasks import choice, training
@@ -72,6 +73,7 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(choice, "Distances", lambda rate=5e-3: quick_recipe(rate=rate, table_rate=1e-2))
     patch.setattr(training, "FEWEST", 20_000)
     patch.setattr("isofield.tasks.results.evaluate_field", functools.partial(evaluate_field, count=4000))
+    patch.setattr("isofield.tasks.results.preview", functools.partial(preview, size=120))
     patch.setattr("isofield.tasks.results.evaluate", functools.partial(evaluate, samples=4000))
 
 
@@ -382,7 +384,7 @@ def test_a_sheet_has_no_inside_and_the_error_says_so(tmp_path, unmeasured):
 def test_ctrl_c_in_a_real_process_saves_and_the_same_command_goes_on(box, tmp_path, unextracted):
     """Exit code 130, one line that says how to go on, a checkpoint at the step it names."""
     run = tmp_path / "run"
-    options = ["--steps", "1200", "--encoding", "none", "--width", "8", "--depth", "1", "--resolution", "16"]
+    options = ["--steps", "400", "--encoding", "none", "--width", "8", "--depth", "1", "--resolution", "16"]
     command = [sys.executable, "-m", "isofield", "fit", str(box), "-o", str(run), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 200
@@ -395,11 +397,11 @@ def test_ctrl_c_in_a_real_process_saves_and_the_same_command_goes_on(box, tmp_pa
     assert (process.returncode, out) == (130, "")
     last = err.splitlines()[-1]
     step = list_checkpoints(run)[-1][0]
-    assert last.startswith(f"isofield: stopped at step {step} of 1200 and saved in {run}; run the same command again")
+    assert last.startswith(f"isofield: stopped at step {step} of 400 and saved in {run}; run the same command again")
     assert "Traceback" not in err
     assert not list(run.glob(".isofield-tmp-*"))
-    assert 12 <= step < 1200
+    assert 4 <= step < 400
     with torch.random.fork_rng(devices=[]):
-        run_fit(FitSettings(box, run, steps=1200, encoding="none", width=8, depth=1, resolution=16))
-    assert list_checkpoints(run)[-1][0] == 1200
-    assert [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()][-1] == 1200
+        run_fit(FitSettings(box, run, steps=400, encoding="none", width=8, depth=1, resolution=16))
+    assert list_checkpoints(run)[-1][0] == 400
+    assert [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()][-1] == 400
