@@ -153,7 +153,7 @@ def test_json_keeps_order_takes_numpy_refuses_nan(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "fault"), [(b'{"a":\n 1,,}', "line 2, column 4"), (b'"\xff"', "byte 1"), (None, "cannot be read")]
+    ("content", "fault"), [(b'{"a":\n 1,,}', "line 2, column 4"), (b'"\xff"', "byte 1"), (None, "does not exist")]
 )
 def test_broken_json_says_where(tmp_path, content, fault):
     path = tmp_path / "a.json"

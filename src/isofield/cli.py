@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from difflib import get_close_matches
 from io import StringIO
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import tyro
@@ -19,6 +18,7 @@ import tyro
 from isofield import __version__
 from isofield.console import answering, explain, json_text, rendered, show_warning, table_text
 from isofield.errors import InputError, IsofieldError
+from isofield.files import check_exists, real_path
 from isofield.settings import DemoSettings, EvaluateSettings, FitSettings, InspectSettings, MeshSettings
 
 DESCRIPTION = "Any mesh in, a signed distance field in the middle, a closed and coloured mesh out, measured."
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _inspect(settings: InspectSettings) -> Answer:
-    _check_exists(settings.input)
+    check_exists(settings.input)
     from isofield.mesh.inspect import inspect
 
     inspection = inspect(settings.input)
@@ -68,7 +68,8 @@ def _inspect(settings: InspectSettings) -> Answer:
 
 
 def _fit(settings: FitSettings) -> Answer:
-    _check_exists(settings.input)
+    check_exists(settings.input)
+    real_path(settings.output)
     from isofield.tasks.fit import run_fit
 
     report = run_fit(settings)
@@ -76,7 +77,7 @@ def _fit(settings: FitSettings) -> Answer:
 
 
 def _mesh(settings: MeshSettings) -> Answer:
-    _check_exists(settings.input)
+    check_exists(settings.input)
     from isofield.tasks.mesh import run_mesh
 
     report = run_mesh(settings)
@@ -84,8 +85,8 @@ def _mesh(settings: MeshSettings) -> Answer:
 
 
 def _evaluate(settings: EvaluateSettings) -> Answer:
-    _check_exists(settings.prediction)
-    _check_exists(settings.truth)
+    check_exists(settings.prediction)
+    check_exists(settings.truth)
     from isofield.tasks.evaluate import evaluate_paths, table
 
     report = evaluate_paths(settings.prediction, settings.truth, settings.preset, settings.seed)
@@ -149,8 +150,3 @@ def _usage_line(said: str, arguments: list[str]) -> str:
     verb = f" {arguments[0]}" if arguments and arguments[0] in VERBS else ""
     hint = f" (perhaps you meant {meant[0]})" if meant else ""
     return f"{' '.join(fault).split('Got errors:')[0].rstrip('. ')}{hint}; see isofield{verb} --help"
-
-
-def _check_exists(path: Path) -> None:
-    if not path.exists():
-        raise InputError(path, "does not exist", "check the path")

@@ -52,7 +52,8 @@ def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def one_line(message: object) -> str:
-    return " ".join(str(message).split())
+    """On one line, without the control characters with which a file's content could command a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(str(message).split()))
 
 
 def json_text(value: Any) -> str:

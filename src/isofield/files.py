@@ -6,8 +6,9 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from isofield.errors import InputError, IsofieldError
 
 TEMPORARY = ".isofield-tmp-"  # how every name begins that a crash may leave behind
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 _FAULTS = {
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
@@ -23,7 +25,54 @@ _FAULTS = {
     errno.ENAMETOOLONG: "the name is too long",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EEXIST: "a part of the path is a file, not a folder",
+    errno.ELOOP: "its links form a loop",
 }
+
+
+def check_exists(path: str | PathLike) -> None:
+    """InputError, with the reason, unless a file or folder can be found there."""
+    _mode(Path(path))
+
+
+def check_plain(path: str | PathLike) -> None:
+    """InputError unless a plain file is there: opening a pipe would wait for ever, and a device never ends."""
+    mode = _mode(Path(path))
+    if stat.S_ISDIR(mode):
+        raise InputError(path, "is a folder", "name a file")
+    if not stat.S_ISREG(mode):
+        raise InputError(path, f"is {_KINDS.get(stat.S_IFMT(mode), 'no plain file')}", "save its content as a file")
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a plain file is there, links followed; what cannot be looked at is none."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _mode(path: Path) -> int:
+    try:
+        return os.stat(path).st_mode
+    except FileNotFoundError:
+        raise InputError(path, "does not exist", "check the path") from None
+    except OSError as error:
+        raise InputError(
+            path, f"cannot be found: {_FAULTS.get(error.errno or 0, error.strerror)}", "check it"
+        ) from None
+    except ValueError:
+        raise InputError(repr(str(path)), "is no possible file name", "check the path") from None
+
+
+def real_path(path: str | PathLike) -> Path:
+    """Where an output will be, links followed; InputError for links in a loop and for names that cannot be."""
+    try:
+        found = Path(os.path.realpath(path))
+        with explained(found), suppress(FileNotFoundError):
+            os.stat(found)
+    except ValueError:
+        raise InputError(repr(str(path)), "is no possible file name", "choose another output") from None
+    return found
 
 
 @contextmanager
@@ -34,10 +83,10 @@ def replacing(path: str | PathLike) -> Iterator[Path]:
     symbolic links followed, the mode of a replaced file kept. Raises InputError where nothing can be written and
     IsofieldError when the disk is full.
     """
-    path = Path(os.path.realpath(path))
+    path = real_path(path)
     with explained(path):
-        if path.is_dir():
-            raise InputError(path, "is a folder", "name a file")
+        if os.path.lexists(path):
+            check_plain(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(_temporary_name() + path.suffix)
         try:
@@ -58,7 +107,7 @@ def replacing_folder(path: str | PathLike) -> Iterator[Path]:
     A folder already at `path` is replaced as a whole: it is moved aside, and removed once the new one is in place.
     Raises as `replacing` does.
     """
-    path = Path(os.path.realpath(path))
+    path = real_path(path)
     with explained(path):
         if path.exists() and not path.is_dir():
             raise InputError(path, "is a file", "name a folder")
@@ -99,6 +148,7 @@ def write_json(path: str | PathLike, value: Any) -> None:
 
 def read_json(path: str | PathLike) -> Any:
     """Parsed JSON of a UTF-8 file; raises InputError, with line and column where it is broken."""
+    check_plain(path)
     try:
         return json.loads(Path(path).read_bytes().decode())
     except json.JSONDecodeError as error:
@@ -106,6 +156,8 @@ def read_json(path: str | PathLike) -> Any:
         raise InputError(path, fault, "mend the file or make it again") from None
     except UnicodeDecodeError as error:
         raise InputError(path, f"is no UTF-8 text: byte {error.start}", "mend the file or make it again") from None
+    except RecursionError:
+        raise InputError(path, "is nested too deeply", "mend the file or make it again") from None
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "check the path") from None
 

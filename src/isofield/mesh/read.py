@@ -9,6 +9,7 @@ import numpy as np
 import trimesh
 
 from isofield.errors import InputError, IsofieldError
+from isofield.files import check_plain
 from isofield.mesh.collada import read_dae
 from isofield.mesh.gltf import read_gltf
 from isofield.mesh.obj import read_obj
@@ -18,6 +19,13 @@ from isofield.mesh.ply import check_ply
 
 READABLE = (".obj", ".ply", ".off", ".stl", ".glb", ".gltf", ".dae")
 OWN_READERS = {".obj": read_obj, ".glb": read_gltf, ".gltf": read_gltf, ".dae": read_dae, ".off": read_off}
+FOREIGN = {
+    b"PK\3\4": "a zip archive", b"\x1f\x8b": "gzip data", b"BZh9": "bzip2 data", b"\xfd7zXZ": "xz data",
+    b"\x89PNG": "a PNG picture", b"\xff\xd8\xff": "a JPEG picture", b"\x7fELF": "a program", b"%PDF-": "a PDF",
+    b"<!doctype html": "a web page", b"<html": "a web page",
+    b"version https://git-lfs": "a pointer to a file that was not fetched (Git LFS)",
+}  # fmt: skip
+ZIPPED = (".npz",)
 EXPORT_AGAIN = "open it in the program that made it and export it again"
 
 
@@ -69,20 +77,21 @@ def weld_arrays(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np
 
 def check_file(path: Path, readable: tuple[str, ...]) -> None:
     """InputError unless the path is a file that can be opened, holds something and has one of the extensions."""
-    if path.is_dir():
-        raise InputError(path, "is a folder", "name a mesh file in it")
-    if not path.exists():
-        raise InputError(path, "does not exist", "check the spelling")
+    check_plain(path)
     if path.suffix.lower() not in readable:
         raise InputError(
             path, f"has an unknown extension {path.suffix!r}", f"convert it to one of {' '.join(readable)}"
         )
     try:
         with path.open("rb") as file:
-            if not file.read(1):
-                raise InputError(path, "is empty (0 bytes)", "fetch or export it again")
+            head = file.read(4096)
     except OSError as error:
         raise InputError(path, f"cannot be opened ({error.strerror})", "check its permissions") from error
+    if not head:
+        raise InputError(path, "is empty (0 bytes)", "fetch or export it again")
+    for magic, kind in FOREIGN.items():
+        if head.lstrip()[: len(magic)].lower() == magic.lower() and path.suffix.lower() not in ZIPPED:
+            raise InputError(path, f"is {kind}, whatever its name says", "unpack or fetch the file that was meant")
 
 
 def _read(path: Path) -> trimesh.Trimesh:

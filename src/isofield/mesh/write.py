@@ -12,7 +12,7 @@ from jaxtyping import Float, Shaped
 from trimesh.visual import ColorVisuals
 
 from isofield.errors import InputError, IsofieldError
-from isofield.files import replacing
+from isofield.files import check_plain, real_path, replacing
 from isofield.mesh.color import color_kind, surface_colors
 from isofield.mesh.glb import glb_bytes
 
@@ -48,8 +48,8 @@ def check_writable(path: str | PathLike) -> None:
     path = Path(path)
     if path.suffix.lower() not in WRITABLE:
         raise InputError(path, f"cannot be written as {path.suffix!r}", f"choose one of {' '.join(WRITABLE)}")
-    if path.is_dir():
-        raise InputError(path, "is a folder", "name a file")
+    if os.path.lexists(real_path(path)):
+        check_plain(path)
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(path, f"{folder} is no writable folder", "choose another folder")
