@@ -124,9 +124,7 @@ def test_no_extent(tmp_path):
 def test_truncated_ply_says_what_is_missing(tmp_path):
     assert "truncated" in refusal(tmp_path / "a.ply", PLY.removesuffix("3 1 2 3\n"))
     assert "truncated" in refusal(tmp_path / "a.ply", PLY.replace("vertex 4", "vertex 9"))
-    assert "header promises" in refusal(
-        tmp_path / "a.ply", PLY.replace("vertex 4", "vertex 3").replace("face 4", "face 5")
-    )
+    assert "line 13" in refusal(tmp_path / "a.ply", PLY.replace("vertex 4", "vertex 3").replace("face 4", "face 5"))
     ball = trimesh.creation.icosphere(2)
     write_mesh(ball, tmp_path / "whole.ply")
     whole = (tmp_path / "whole.ply").read_bytes()
@@ -157,6 +155,7 @@ def test_truncated_binary_files(tmp_path, suffix):
         refusal(tmp_path / f"cut{suffix}", whole[:-missing])
 
 
+@pytest.mark.filterwarnings("ignore:.*fewer than three corners")
 @pytest.mark.parametrize("suffix", [".ply", ".obj", ".stl", ".glb", ".off"])
 def test_damaged_bytes_never_raise_anything_else(tmp_path, suffix):
     """Single bytes changed, pieces cut out, pieces doubled: a mesh or an InputError, and every mesh is sound."""

@@ -42,8 +42,8 @@ def test_words_for_coordinates_name_the_line(tmp_path):
 
 
 def test_binary_data_under_a_text_name(tmp_path):
-    (tmp_path / "a.obj").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
-    with pytest.raises(InputError, match="binary data"):
+    (tmp_path / "a.obj").write_bytes(b"v 1 2 3\nv \0\0")
+    with pytest.raises(InputError, match=r"byte 10: is binary data"):
         read_mesh(tmp_path / "a.obj")
 
 

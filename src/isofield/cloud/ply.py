@@ -40,7 +40,7 @@ def read_ply_cloud(path: Path) -> Cloud:
 def _check_lists(path: Path, header: PlyHeader) -> None:
     """Lists are fine in elements of no rows, such as the faces of an exporter that always declares them."""
     for element, columns in header.columns.items():
-        if header.counts[element] and any(kind == "list" for _, kind in columns):
+        if header.counts[element] and any("/" in kind for _, kind in columns):
             fault = f"its element {element!r} has lists, which a cloud cannot have"
             raise InputError(path, fault, "export the points alone")
 

@@ -1,5 +1,6 @@
 """Wavefront .obj with its .mtl, read strictly: every index is checked and errors name the line."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,18 +8,25 @@ import numpy as np
 from PIL import Image
 
 from isofield.errors import InputError
+from isofield.mesh.beside import beside, picture
 from isofield.mesh.color import UNPAINTED
 from isofield.mesh.parts import Part
+from isofield.mesh.polygons import triangulate
+from isofield.mesh.text import bad_line, decoded, floats, integers
+
+_LINES = re.compile("\r\n|\n|\r")
 
 
 @dataclass
 class _Document:
-    """vertices: coordinates, then colours; corners: unique (vertex, uv) pairs; groups: triangles by material."""
+    """vertices: coordinates, then colours; corners: unique (vertex, uv) pairs; groups: by material the corners of
+    all polygons, and how many each has; dropped: faces of fewer than three corners."""
 
     vertices: list[list[float]] = field(default_factory=list)
     uv: list[tuple[float, float]] = field(default_factory=list)
     corners: dict[tuple[int, int], int] = field(default_factory=dict)
-    groups: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
+    groups: dict[str, tuple[list[int], list[int]]] = field(default_factory=dict)
+    dropped: int = 0
     libraries: list[str] = field(default_factory=list)
 
 
@@ -36,8 +44,10 @@ def read_obj(path: Path) -> list[Part]:
     pairs = pairs[order]
     uv = np.array([*document.uv, (0.0, 0.0)])
     parts = []
-    for name, triangles in document.groups.items():
-        used, faces = np.unique(rank[np.array(triangles, np.int64)], return_inverse=True)
+    for name, (corners, sizes) in document.groups.items():
+        ids = rank[np.array(corners, np.int64)]
+        triangles = triangulate(table[pairs[ids, 0]], np.array(sizes, np.int64))
+        used, faces = np.unique(ids[triangles], return_inverse=True)
         vertex, texel = pairs[used].T
         image, diffuse, missing = materials.get(name, (None, None, absent))
         part = Part(table[vertex], faces.reshape(-1, 3), diffuse=diffuse, missing=missing)
@@ -45,45 +55,46 @@ def read_obj(path: Path) -> list[Part]:
         if image is not None and (texel >= 0).any():
             part.uv, part.image, part.diffuse = uv[texel], image, None
         parts.append(part)
-    return parts or [Part(table, np.zeros((0, 3), np.int64))]
+    parts = parts or [Part(table, np.zeros((0, 3), np.int64))]
+    parts[0].dropped = document.dropped
+    return parts
 
 
 def _parse(path: Path) -> _Document:
     document = _Document()
-    triangles: list[tuple[int, int, int]] = document.groups.setdefault("", [])
+    corners, sizes = document.groups.setdefault("", ([], []))
     tokens: dict[str, int] = {}
-    for number, line in enumerate(_lines(path), 1):
+    text = decoded(path).replace("\\\r\n", " \x1f").replace("\\\n", " \x1f")  # a line that goes on is one
+    number = 0
+    for line in _LINES.split(text):
+        number += 1 + line.count("\x1f")
         words = line.split()
         key = words[0] if words else ""
         words = line.partition("#")[0].split() if "#" in line and key in ("v", "vt", "f") else words
         try:
             if key == "v":
-                document.vertices.append([float(word) for word in words[1:]])
+                document.vertices.append(floats(words[1:]))
                 if len(words) < 4:
                     raise ValueError("fewer than three coordinates")
             elif key == "vt":
-                document.uv.append((float(words[1]), float(words[2]) if len(words) > 2 else 0.0))
+                values = [*floats(words[1:3]), 0.0]
+                document.uv.append((values[0], values[1]))
             elif key == "f":
                 ids = [_corner(document, tokens, word) for word in words[1:]]
-                triangles.extend((ids[0], ids[k], ids[k + 1]) for k in range(1, len(ids) - 1))
+                if len(ids) < 3:
+                    document.dropped += 1
+                    continue
+                corners += ids
+                sizes.append(len(ids))
             elif key == "usemtl":
-                triangles = document.groups.setdefault(" ".join(words[1:]), [])
+                corners, sizes = document.groups.setdefault(" ".join(words[1:]), ([], []))
             elif key == "mtllib":
                 document.libraries.append(line.split(None, 1)[1].strip())
         except (ValueError, IndexError) as error:
-            raise InputError(
-                f"{path}, line {number}", f"{line.strip()[:60]!r}: {error}", "mend or drop the line"
-            ) from None
-    document.groups = {name: group for name, group in document.groups.items() if group}
+            raise bad_line(path, number, line, error) from None
+    document.groups = {name: group for name, group in document.groups.items() if group[1]}
     _check_corners(path, document)
     return document
-
-
-def _lines(path: Path) -> list[str]:
-    data = path.read_bytes()
-    if b"\0" in data[:4096]:
-        raise InputError(path, "is binary data, not Wavefront text", "check the file's extension")
-    return data.decode("utf-8", "replace").replace("\\\r\n", " ").replace("\\\n", " ").splitlines()
 
 
 def _corner(document: _Document, tokens: dict[str, int], token: str) -> int:
@@ -99,7 +110,7 @@ def _corner(document: _Document, tokens: dict[str, int], token: str) -> int:
 
 
 def _absolute(text: str, count: int) -> int:
-    index = int(text)
+    (index,) = integers([text])
     if index == 0 or index < -count:
         raise ValueError(f"index {index} does not exist")
     return index - 1 if index > 0 else count + index
@@ -136,7 +147,7 @@ def _materials(path: Path, libraries: list[str]) -> tuple[dict[str, Material], s
     found: dict[str, Material] = {}
     absent = None
     for name in libraries:
-        library = _beside(path, name)
+        library = beside(path, name)
         if library is None:
             absent = name
         else:
@@ -149,15 +160,18 @@ def _read_mtl(path: Path, library: Path) -> dict[str, Material]:
     images: dict[str, str] = {}
     diffuse: dict[str, np.ndarray | None] = {}
     current = ""
-    for line in library.read_text("utf-8", "replace").splitlines():
+    for number, line in enumerate(library.read_text("utf-8", "replace").splitlines(), 1):
         words = line.split()
         key = words[0].lower() if words else ""
         if key == "newmtl":
             current = " ".join(words[1:])
             diffuse[current] = None
         elif key == "kd" and len(words) >= 4:
-            diffuse[current] = np.clip(np.array(words[1:4], float), 0, 1)
-        elif key == "map_kd":
+            try:
+                diffuse[current] = np.clip(np.array(floats(words[1:4])), 0, 1)
+            except ValueError as error:
+                raise bad_line(library, number, line, error) from None
+        elif key == "map_kd" and len(words) > 1:
             images[current] = line.split(None, 1)[1].strip()
     found: dict[str, Material] = {}
     for material, color in diffuse.items():
@@ -170,12 +184,5 @@ def _picture(path: Path, name: str | None) -> tuple[Image.Image | None, str | No
     """(picture, None), or (None, its name) if it is missing; the name may follow options such as -s 1 1 1."""
     if not name:
         return None, None
-    file = _beside(path, name) or _beside(path, name.split()[-1])
-    return (Image.open(file).convert("RGB"), None) if file else (None, name)
-
-
-def _beside(path: Path, name: str) -> Path | None:
-    """The named file, if it lies in the folder of the .obj or below."""
-    folder = path.parent.resolve()
-    file = (folder / name.replace("\\", "/")).resolve()
-    return file if file.is_relative_to(folder) and file.is_file() else None
+    file = beside(path, name) or beside(path, name.split()[-1])
+    return (picture(file, file), None) if file else (None, name)

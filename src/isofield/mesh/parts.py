@@ -18,7 +18,8 @@ class Part:
 
     vertices (v, 3) float64; faces (f, 3); uv (v, 2), origin at the lower left; image: sRGB texture;
     diffuse: sRGB in [0, 1] of the untextured material; colors (v, 3): sRGB in [0, 1], multiplied (in linear light) with
-    image or diffuse; missing: name of a picture or material file that is not there.
+    image or diffuse; missing: name of a picture or material file that is not there; face_colors (f, 3): in the place of
+    diffuse; dropped: how many faces with fewer than three corners were left out.
     """
 
     vertices: Float[np.ndarray, "v 3"]
@@ -28,6 +29,8 @@ class Part:
     diffuse: Float[np.ndarray, " 3"] | None = None
     colors: Float[np.ndarray, "v 3"] | None = None
     missing: str | None = None
+    face_colors: Float[np.ndarray, "f 3"] | None = None
+    dropped: int = 0
 
 
 class TintedTexture(TextureVisuals):
@@ -42,19 +45,21 @@ class TintedTexture(TextureVisuals):
 def assemble(parts: list[Part]) -> trimesh.Trimesh:
     """One mesh of all parts: textures stay textures, otherwise vertex colours, otherwise one colour per face.
 
-    `mesh.metadata["missing"]` lists the names of pictures and material files that are not there.
+    `mesh.metadata["missing"]` lists the names of pictures and material files that are not there, "dropped" counts faces
+    with fewer than three corners that were left out.
     """
     offsets = np.cumsum([0] + [len(part.vertices) for part in parts])
     vertices = np.concatenate([part.vertices for part in parts])
     faces = np.concatenate([part.faces + offset for part, offset in zip(parts, offsets[:-1], strict=True)])
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     mesh.metadata["missing"] = sorted({part.missing for part in parts if part.missing})
+    mesh.metadata["dropped"] = sum(part.dropped for part in parts)
     if any(part.image is not None for part in parts):
         mesh.visual = _textures(parts)
     elif any(part.colors is not None for part in parts):
         mesh.visual = ColorVisuals(mesh, vertex_colors=_bytes(np.concatenate([_vertex_colors(p) for p in parts])))
-    elif any(part.diffuse is not None for part in parts):
-        rows = [np.tile(_diffuse(part), (len(part.faces), 1)) for part in parts]
+    elif any(part.diffuse is not None or part.face_colors is not None for part in parts):
+        rows = [_face_colors(part) for part in parts]
         mesh.visual = ColorVisuals(mesh, face_colors=_bytes(np.concatenate(rows)))
     return mesh
 
@@ -78,6 +83,10 @@ def _diffuse(part: Part) -> np.ndarray:
     if part.diffuse is not None:
         return part.diffuse
     return np.ones(3) if part.image is not None or part.colors is not None else np.full(3, UNPAINTED)
+
+
+def _face_colors(part: Part) -> np.ndarray:
+    return np.tile(_diffuse(part), (len(part.faces), 1)) if part.face_colors is None else part.face_colors
 
 
 def _vertex_colors(part: Part) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What a .ply header promises, compared with what the file holds."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,8 @@ MAX_HEADER = 1 << 16
 class PlyHeader:
     """counts: rows per element; row_bytes: bytes of one row, list items not counted; body: byte where data start.
 
-    columns: names and types of the properties of each element, "list" for a list; lines: how many the header has.
+    columns: names and types of the properties of each element, of a list "type of its length/type of its items"; lines:
+    how many the header has.
     """
 
     encoding: str = ""
@@ -26,15 +28,6 @@ class PlyHeader:
     body: int = 0
     lines: int = 0
 
-    def compare(self, path: Path, vertices: int, triangles: int) -> None:
-        """Refuse a mesh whose numbers of vertices or faces are not the promised ones."""
-        promised = self.counts.get("vertex", 0), self.counts.get("face", 0)
-        if vertices != promised[0] or ("tristrips" not in self.counts and triangles < promised[1]):
-            found = f"{vertices} vertices and {triangles} triangles could be read"
-            raise InputError(
-                path, f"its header promises {promised[0]} vertices and {promised[1]} faces, {found}", "fetch it again"
-            )
-
 
 def check_ply(path: Path) -> PlyHeader:
     """Parse the header; InputError if it is damaged or promises more rows than the file can hold."""
@@ -43,9 +36,8 @@ def check_ply(path: Path) -> PlyHeader:
         held, unit = path.stat().st_size - header.body, "bytes"
         needed = sum(count * header.row_bytes[name] for name, count in header.counts.items())
     else:
-        with path.open("rb") as file:
-            file.seek(header.body)
-            held, unit = sum(1 for line in file if line.strip()), "lines"
+        rest = path.read_bytes()[header.body :]
+        held, unit = sum(1 for line in rest.splitlines() if line.strip()), "lines"
         needed = sum(header.counts.values())
     if held < needed:
         fault = f"truncated: its header promises {_said(header)}, at least {needed} {unit}, and {held} follow"
@@ -57,12 +49,13 @@ def parse_header(path: Path) -> PlyHeader:
     """The header alone; InputError with the line that cannot be read."""
     with path.open("rb") as file:
         head = file.read(MAX_HEADER)
-    end = head.find(b"end_header")
-    newline = head.find(b"\n", end)
-    if not head.startswith(b"ply") or end < 0 or newline < 0:
+    last = re.search(rb"end_header[ \t]*(\r?\n|\r)", head)
+    if not head.startswith((b"ply", b"\xef\xbb\xbfply")) or not last:
         raise InputError(path, "has no complete PLY header", "export it again")
-    header, element = PlyHeader(body=newline + 1, lines=head[:newline].count(b"\n") + 1), ""
-    for number, line in enumerate(head[:end].decode("ascii", "replace").splitlines(), 1):
+    end = last.start()
+    newline = last.end() if b"\n" in head[:end] else last.start(1) + 1  # old Macs end their lines with \r alone
+    header, element = PlyHeader(body=newline, lines=len(head[:newline].splitlines())), ""
+    for number, line in enumerate(map(_ascii, head[:end].splitlines()), 1):
         words = line.split()
         try:
             if words[:1] == ["format"]:
@@ -74,13 +67,21 @@ def parse_header(path: Path) -> PlyHeader:
                 if header.counts[element] < 0:
                     raise ValueError
             elif words[:1] == ["property"]:
-                header.columns[element].append((words[-1], words[1]))
-                header.row_bytes[element] += SIZE[words[2]] if words[1] == "list" else SIZE[words[1]]
+                kind = f"{words[2]}/{words[3]}" if words[1] == "list" else words[1]
+                first, _, item = kind.partition("/")
+                if not {first, item or first} <= SIZE.keys():
+                    raise ValueError
+                header.columns[element].append((words[-1].lower(), kind))
+                header.row_bytes[element] += SIZE[first]
         except (IndexError, KeyError, ValueError):
             raise InputError(f"{path}, line {number}", f"unreadable header line {line!r}", "export it again") from None
     if header.encoding not in ("ascii", "binary_little_endian", "binary_big_endian"):
         raise InputError(path, f"unknown PLY format {header.encoding!r}", "export it as binary_little_endian")
     return header
+
+
+def _ascii(line: bytes) -> str:
+    return line.decode("ascii", "replace")
 
 
 def _said(header: PlyHeader) -> str:

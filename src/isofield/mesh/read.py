@@ -3,7 +3,6 @@
 import warnings
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import trimesh
@@ -15,10 +14,15 @@ from isofield.mesh.gltf import read_gltf
 from isofield.mesh.obj import read_obj
 from isofield.mesh.off import read_off
 from isofield.mesh.parts import assemble
-from isofield.mesh.ply import check_ply
+from isofield.mesh.ply_mesh import read_ply
+from isofield.mesh.stl import read_stl
 
-READABLE = (".obj", ".ply", ".off", ".stl", ".glb", ".gltf", ".dae")
-OWN_READERS = {".obj": read_obj, ".glb": read_gltf, ".gltf": read_gltf, ".dae": read_dae, ".off": read_off}
+READERS = {
+    ".obj": read_obj, ".ply": read_ply, ".off": read_off, ".stl": read_stl, ".glb": read_gltf, ".gltf": read_gltf,
+    ".dae": read_dae,
+}  # fmt: skip
+READABLE = tuple(READERS)
+LARGEST, SMALLEST = 1e100, 1e-100  # beyond them the cubes of float64 numbers overflow or vanish
 FOREIGN = {
     b"PK\3\4": "a zip archive", b"\x1f\x8b": "gzip data", b"BZh9": "bzip2 data", b"\xfd7zXZ": "xz data",
     b"\x89PNG": "a PNG picture", b"\xff\xd8\xff": "a JPEG picture", b"\x7fELF": "a program", b"%PDF-": "a PDF",
@@ -39,15 +43,19 @@ def read_mesh(path: str | PathLike) -> trimesh.Trimesh:
     path = Path(path)
     check_file(path, READABLE)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             mesh = _read(path)
-    except IsofieldError:
+    except (IsofieldError, MemoryError):
         raise
     except Exception as error:  # the readers meet arbitrary bytes: whatever they stumble over is a fault of the file
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise InputError(path, f"is no readable {path.suffix.lower()[1:]} file ({reason})", EXPORT_AGAIN) from error
     _check_mesh(path, mesh)
+    if mesh.metadata["dropped"]:
+        count = mesh.metadata["dropped"]
+        what = "1 face was left out: it has" if count == 1 else f"{count} faces were left out: they have"
+        warnings.warn(f"{path}: {what} fewer than three corners", stacklevel=2)
     return mesh
 
 
@@ -95,20 +103,11 @@ def check_file(path: Path, readable: tuple[str, ...]) -> None:
 
 
 def _read(path: Path) -> trimesh.Trimesh:
-    suffix = path.suffix.lower()
-    if suffix in OWN_READERS:
-        parts = OWN_READERS[suffix](path)
-        parts = [part for part in parts if len(part.faces)] or parts  # points beside triangles play no part
-        return assemble(parts) if parts else trimesh.Trimesh(process=False)
-    header = check_ply(path) if suffix == ".ply" else None
-    loaded: Any = trimesh.load(path, process=False, maintain_order=True)
-    if isinstance(loaded, trimesh.Scene):  # an .stl of several solids, or of none
-        loaded = loaded.to_mesh() if loaded.geometry else trimesh.Trimesh(process=False)
-    if isinstance(loaded, trimesh.PointCloud):
-        return trimesh.Trimesh(loaded.vertices, np.zeros((0, 3), int), process=False)
-    if header is not None:
-        header.compare(path, len(loaded.vertices), len(loaded.faces))
-    return loaded
+    parts = READERS[path.suffix.lower()](path)
+    shown = [part for part in parts if len(part.faces)] or parts  # points beside triangles play no part
+    mesh = assemble(shown) if shown else trimesh.Trimesh(process=False)
+    mesh.metadata["dropped"] = sum(part.dropped for part in parts)
+    return mesh
 
 
 def _check_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
@@ -124,8 +123,12 @@ def _check_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
         raise InputError(
             path, f"{len(bad)} vertices are not finite numbers, the first is vertex {bad[0]}", EXPORT_AGAIN
         )
-    if not np.ptp(corners, axis=0).any():
+    extent = np.ptp(corners, axis=0).max()
+    if not extent:
         raise InputError(path, "all its triangles lie in one point (extent 0)", EXPORT_AGAIN)
+    if np.abs(corners).max() > LARGEST or extent < SMALLEST:
+        size = "large" if extent > 1 else "small"
+        raise InputError(path, f"its coordinates are too {size} to compute with (extent {extent:.3g})", "scale it")
 
 
 def _refuse_without_faces(path: Path, points: int) -> None:
