@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from isofield.losses import clamped_l1, eikonal, l1, normal_alignment, relative_l1, siren_loss, siren_off_surface
+from isofield.losses import clamped_l1, eikonal, l1, normal_alignment, relative_l1, sal, siren_loss, siren_off_surface
 
 
 @pytest.fixture
@@ -112,3 +112,10 @@ def test_gradients_equal_finite_differences(sphere):
     assert torch.autograd.gradcheck(eikonal, gradients)
     assert torch.autograd.gradcheck(lambda g: normal_alignment(g, normal, on), gradients)
     assert torch.autograd.gradcheck(lambda v, g: siren_loss(v, g, normal, on), (values, gradients), atol=1e-4)
+
+
+def test_sal_is_the_same_for_a_field_and_its_negative():
+    values, unsigned = torch.tensor([0.5, -0.5, 0.1, -0.3]), torch.tensor([0.5, 0.5, 0.0, 0.5])
+    assert sal(values, unsigned).item() == pytest.approx((0.1 + 0.2) / 4)
+    assert sal(-values, unsigned).item() == sal(values, unsigned).item()
+    assert sal(values, unsigned, 2.0).item() == pytest.approx((0.01 + 0.04) / 4)

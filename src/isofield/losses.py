@@ -63,3 +63,11 @@ def siren_loss(
     ghosts = torch.exp(-1e2 * values[~on_surface].abs()).sum()
     stretched = (gradients.norm(dim=1) - 1).abs().sum()
     return (3e3 * surface + 1e2 * misaligned + 1e2 * ghosts + 5e1 * stretched) / len(values)
+
+
+def sal(values: Float[Tensor, " n"], unsigned: Float[Tensor, " n"], degree: float = 1.0) -> Float[Tensor, ""]:
+    """mean tau(f, h), tau = ||f| - h|^degree: the same for f and -f; SAL (Atzmon & Lipman 2020), section 3.
+
+    unsigned: h2, the distance to the input; or h0, which is 0 on the input and 1 anywhere else.
+    """
+    return (values.abs() - unsigned).abs().pow(degree).mean()

@@ -25,6 +25,7 @@ from isofield.settings import BUDGET, FitSettings, config_of
 from isofield.tasks.choice import network, recipe, why
 from isofield.tasks.objectives import Distances, Objective, TrainingData
 from isofield.tasks.results import write_results
+from isofield.tasks.sal import surface_frame
 from isofield.tasks.training import Clock, Cost, Length, Training, train
 
 
@@ -57,7 +58,7 @@ def fit(
         torch.manual_seed(seed)
         objective = objective or Distances()
         field = field or default_field(colored=color_kind(mesh) != "none")
-        field.frame = UnitFrame.of(np.asarray(mesh.vertices)[np.unique(mesh.faces)])
+        field.frame = surface_frame(mesh)
         length = _settled(run, steps, budget) or (
             Length.of_steps(steps) if steps else Length.affordable(mesh, field, objective, budget)
         )
