@@ -19,7 +19,7 @@ from isofield import __version__
 from isofield.console import answering, explain, json_text, rendered, show_warning, table_text
 from isofield.errors import InputError, IsofieldError
 from isofield.files import check_exists, real_path
-from isofield.settings import DemoSettings, EvaluateSettings, FitSettings, InspectSettings, MeshSettings
+from isofield.settings import DemoSettings, EvaluateSettings, FitSettings, InspectSettings, MeshSettings, RepairSettings
 
 DESCRIPTION = "Any mesh in, a signed distance field in the middle, a closed and coloured mesh out, measured."
 _HELP_INDENT = " " * 9  # what the parser repeats of an option's help below its name
@@ -84,6 +84,14 @@ def _mesh(settings: MeshSettings) -> Answer:
     return Answer(report, table_text(report))
 
 
+def _repair(settings: RepairSettings) -> Answer:
+    check_exists(settings.input)
+    from isofield.tasks.repair import described, run_repair
+
+    report = run_repair(settings)
+    return Answer(report, described(report))
+
+
 def _evaluate(settings: EvaluateSettings) -> Answer:
     check_exists(settings.prediction)
     check_exists(settings.truth)
@@ -106,6 +114,7 @@ VERBS: dict[str, tuple[type, Callable[[Any], Answer]]] = {
     "inspect": (InspectSettings, _inspect),
     "fit": (FitSettings, _fit),
     "mesh": (MeshSettings, _mesh),
+    "repair": (RepairSettings, _repair),
     "evaluate": (EvaluateSettings, _evaluate),
     "demo": (DemoSettings, _demo),
 }

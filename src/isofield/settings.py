@@ -109,6 +109,35 @@ class MeshSettings:
 
 
 @dataclass(frozen=True)
+class RepairSettings:
+    """Make a closed, manifold, oriented mesh of any triangles, and say what was repaired and what was guessed.
+
+    Holes are spanned, walls inside the solid vanish, cavities stay, overlapping parts become one. Colours, place and
+    units are kept, edges and corners put back. What has no inside, such as a single sheet, is refused.
+    """
+
+    input: Positional[Path]
+    """Mesh file: .ply .obj .glb .gltf .stl .off .dae"""
+    output: Output
+    """Mesh file to write: .ply .glb .obj .stl"""
+    resolution: int = 256
+    """Lattice points along the longest side of the mesh: parts thinner than a cell are lost."""
+    thickness: float | None = None
+    """Build a closed wall so thick, in the file's units, around all triangles: for sheets that have no inside."""
+    seed: int = 0
+    """Seed of every random number."""
+    json: bool = False
+    """Print one JSON object on stdout, and nothing else there."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def __post_init__(self) -> None:
+        _check_at_least(self, resolution=16)
+        if self.thickness is not None and not 0 < self.thickness < float("inf"):
+            raise InputError("--thickness", f"{self.thickness} is no length", "give a positive one in the file's units")
+
+
+@dataclass(frozen=True)
 class EvaluateSettings:
     """Measure a mesh against the true one; or two folders, files matched by name, as a table."""
 

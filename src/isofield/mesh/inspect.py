@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
+from jaxtyping import Integer
 
 from isofield.mesh.audit import Audit, audit_arrays, degenerate_faces, edges_of, linked
 from isofield.mesh.cleanup import CleanUp, clean_faces
@@ -69,7 +70,7 @@ def inspect(path: str | PathLike) -> Inspection:
     mesh = read_mesh(path)
     vertices, faces = weld_arrays(np.asarray(mesh.vertices), np.asarray(mesh.faces))
     checked, (_, cleaned) = audit_arrays(vertices, faces), clean_faces(vertices, faces)
-    holes = _holes(faces, len(vertices))
+    holes = count_holes(faces, len(vertices))
     low, high = vertices.min(0), vertices.max(0)
     center = low / 2 + high / 2
     return Inspection(
@@ -127,8 +128,8 @@ def _plan(
     return [line for line, wanted in lines.items() if wanted]
 
 
-def _holes(faces: np.ndarray, vertices: int) -> int:
-    """Number of connected chains of boundary edges (edges with one face)."""
+def count_holes(faces: Integer[np.ndarray, "f 3"], vertices: int) -> int:
+    """Faces whose equal vertices are merged: the number of connected chains of boundary edges (edges with one face)."""
     edges = edges_of(faces[~degenerate_faces(faces)], vertices)
     rim = edges.ends[edges.faces == 1]
     if not len(rim):

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 import trimesh
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from isofield.errors import InputError, IsofieldError
 from isofield.fields.field import Field, color_numpy
@@ -65,7 +65,7 @@ def extract(
     if not len(crossed.cells) or not samples.low < 0 <= samples.high:
         raise IsofieldError(_why_empty(samples))
     say(f"{samples.queries} queries of {samples.lattice.size}, {len(crossed.cells)} cells crossed, guard {guard}")
-    vertices, faces = polygonise(crossed.cells, crossed.corners, _nearest(samples.lattice, field))
+    vertices, faces = polygonise(crossed.cells, crossed.corners, nearest(samples.lattice, field))
     return _finish(field, samples, samples.lattice.points(vertices), faces, guard)
 
 
@@ -98,7 +98,7 @@ def _steepest(crossed: Crossed, spacing: float) -> float:
     return float(change[np.isfinite(change)].max(initial=0.0)) / spacing
 
 
-def _nearest(lattice: Lattice, field: Field) -> float:
+def nearest(lattice: Lattice, field: Field) -> float:
     """How far vertices keep from lattice points, so that they stay distinct as float32 in the user's frame."""
     corners = field.frame.to_user(lattice.points(np.array(lattice.shape) * CORNERS))
     step = float(np.spacing(np.float32(np.abs(corners).max())))
@@ -108,12 +108,13 @@ def _nearest(lattice: Lattice, field: Field) -> float:
 def _finish(field: Field, samples: Samples, vertices: np.ndarray, faces: np.ndarray, guard: Guard) -> Extraction:
     mesh = trimesh.Trimesh(field.frame.to_user(vertices), faces, process=False)
     if field.has_color:
-        mesh.visual = trimesh.visual.ColorVisuals(mesh, vertex_colors=_rgba(color_numpy(field, vertices)))
+        mesh.visual = trimesh.visual.ColorVisuals(mesh, vertex_colors=rgba(color_numpy(field, vertices)))
     found, asked = audit(mesh), (samples.queries, samples.lattice.size)
     return Extraction(mesh, vertices, *asked, guard, found.watertight, found.manifold)
 
 
-def _rgba(rgb: np.ndarray) -> np.ndarray:
+def rgba(rgb: Float[np.ndarray, "n 3"]) -> UInt8[np.ndarray, "n 4"]:
+    """sRGB in [0, 1] as opaque bytes."""
     rgba = np.full((len(rgb), 4), 255, np.uint8)
     rgba[:, :3] = np.clip(np.round(255 * rgb), 0, 255)
     return rgba
