@@ -103,7 +103,7 @@ def test_points_that_the_field_leaves_aside_are_warned_of(torus):
     mesh, field, _ = torus
     points = field.frame.to_unit(mesh.vertices)
     found = sign_test(field, np.concatenate([points, points[:1000] * 0.3]))
-    assert found.off == pytest.approx(1 / 6, abs=0.02)
+    assert 0.1 < found.off <= 1 / 6
     assert found.crossed < 0.9
     with pytest.warns(match="off the surface"), pytest.warns(match="changes sign at only"):
         check_sign(found)
