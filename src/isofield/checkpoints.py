@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isofield.errors import InputError
-from isofield.files import read_json, replacing_folder, write_json
+from isofield.files import check_plain, read_json, replacing_folder, write_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,11 +56,9 @@ def save_checkpoint(
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:
     """Read a checkpoint after verifying all of its files; raises InputError when one is damaged or missing."""
-    from safetensors.torch import load
-
     folder = Path(folder)
     content = _verified_content(folder)
-    parts = {name: load(_verified_bytes(folder / name, digest)) for name, digest in content["sha256"].items()}
+    parts = {name: _tensors(folder / name, content["sha256"][name]) for name in (_MODEL, _STATE)}
     return Checkpoint(folder, content["step"], content["field"], parts[_MODEL], parts[_STATE])
 
 
@@ -100,10 +98,42 @@ def _verified_content(folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.pop(_SEAL, None) != _seal(content):
         raise InputError(path, "is damaged (its SHA-256 differs)", "use another checkpoint")
     check_format(path, content.get("format"))
+    step, digests = content.get("step"), content.get("sha256")
+    if not isinstance(step, int) or isinstance(step, bool) or step < 0:
+        raise InputError(path, f"its step is {step!r}, no number of steps", "use another checkpoint")
+    if not isinstance(content.get("field"), dict):
+        raise InputError(path, "its description of the field is no object", "use another checkpoint")
+    if not isinstance(digests, dict) or set(digests) != {_MODEL, _STATE}:
+        raise InputError(path, f"lists other files than {_MODEL} and {_STATE}", "use another checkpoint")
     return content
 
 
+def _tensors(path: Path, digest: str) -> "dict[str, Tensor]":
+    """The tensors of a verified file; those with one name twice are refused, since one of them would be lost."""
+    from safetensors.torch import load
+
+    data = _verified_bytes(path, digest)
+    try:
+        names = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")], object_pairs_hook=_without_repeats)
+        tensors = load(data)
+    except Exception as error:  # SafetensorError, and whatever else a file meets that another program wrote
+        fault = f"is no safetensors file ({' '.join(str(error).split())[:100]})"
+        raise InputError(path, fault, "use another checkpoint") from error
+    assert len(tensors) == len(names.keys() - {"__metadata__"})
+    return tensors
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) < len(pairs):
+        raise ValueError("a name occurs twice")
+    return names
+
+
 def _verified_bytes(path: Path, digest: str) -> bytes:
+    if not path.resolve().is_relative_to(path.parent.resolve()):
+        raise InputError(path, "is a link that leads out of the checkpoint", "copy the file it leads to here")
+    check_plain(path)
     try:
         content = path.read_bytes()
     except OSError as error:

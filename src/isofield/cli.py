@@ -144,6 +144,8 @@ def _parse(arguments: list[str]) -> tuple[Any, Callable[[Any], Answer]]:
         if stop.code in (0, None):
             raise
         raise _UsageError(_usage_line(said.getvalue(), arguments)) from None
+    if not 0 <= getattr(settings, "seed", 0) < 1 << 63:
+        raise InputError("--seed", f"{settings.seed} is out of range", "give a whole number from 0 to 2^63 - 1")
     return settings, dict(VERBS.values())[type(settings)]
 
 

@@ -51,6 +51,10 @@ def is_plain(path: Path) -> bool:
         return False
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
 def _mode(path: Path) -> int:
     try:
         return os.stat(path).st_mode
@@ -150,14 +154,15 @@ def read_json(path: str | PathLike) -> Any:
     """Parsed JSON of a UTF-8 file; raises InputError, with line and column where it is broken."""
     check_plain(path)
     try:
-        return json.loads(Path(path).read_bytes().decode())
+        return json.loads(Path(path).read_bytes().decode(), parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         fault = f"is no JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         raise InputError(path, fault, "mend the file or make it again") from None
     except UnicodeDecodeError as error:
         raise InputError(path, f"is no UTF-8 text: byte {error.start}", "mend the file or make it again") from None
-    except RecursionError:
-        raise InputError(path, "is nested too deeply", "mend the file or make it again") from None
+    except (RecursionError, ValueError) as error:
+        fault = "is nested too deeply" if isinstance(error, RecursionError) else f"is no JSON: {str(error)[:80]}"
+        raise InputError(path, fault, "mend the file or make it again") from None
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "check the path") from None
 

@@ -144,7 +144,19 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict) or _MARK not in content:
         raise InputError(folder, "holds no isofield run", remedy)
     check_format(path, content.pop(_MARK))
+    _check_lengths(path, content)
     return content
+
+
+def _check_lengths(path: Path, config: dict[str, Any]) -> None:
+    """What is computed with before the configuration is compared: numbers, or not there."""
+    settled = config.get(SETTLED)
+    if settled is not None and not isinstance(settled, dict):
+        raise InputError(path, f"{SETTLED} is {settled!r:.40}, no object", "mend it or begin anew with --restart")
+    lengths = {name: config.get(name) for name in ("steps", "budget")} | (settled or {})
+    for name, value in lengths.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+            raise InputError(path, f"{name} is {value!r:.40}, no number", "mend it or begin anew with --restart")
 
 
 def _write_config(folder: Path, config: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ Unit = Literal["mm", "cm", "m", "in"]
 Axis = Literal["x", "y", "z"]
 Colors = Literal["own", "plain", "error", "seen"]
 METERS: dict[Unit, float] = {"mm": 0.001, "cm": 0.01, "m": 1.0, "in": 0.0254}
+MOST = {"resolution": 8192, "width": 1 << 14, "depth": 256}  # what is beyond fills any memory
 BUDGET = 30.0  # seconds of a fit that is told no length
 
 
@@ -228,3 +229,5 @@ def _check_at_least(settings: Any, **least: int) -> None:
         value = getattr(settings, name)
         if value is not None and value < bound:
             raise InputError(f"--{name}", f"{value} is too small", f"give at least {bound}")
+        if value is not None and value > MOST.get(name, value):
+            raise InputError(f"--{name}", f"{value} is too large", f"give at most {MOST[name]}")

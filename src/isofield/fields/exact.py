@@ -85,6 +85,12 @@ class ExactField(Field):
         """The inverse of `spec` and `tensors`."""
         colors = tensors["colors"].numpy() if "colors" in tensors else None
         vertices, faces = tensors["vertices"].numpy(), tensors["faces"].numpy()
+        if vertices.ndim != 2 or vertices.shape[1] != 3 or faces.ndim != 2 or faces.shape[1] != 3 or not len(faces):
+            raise ValueError(f"vertices {vertices.shape} and faces {faces.shape} are no triangles")
+        if faces.min() < 0 or faces.max() >= len(vertices):
+            raise ValueError(f"its faces use vertex {faces.max()} of {len(vertices)}")
+        if colors is not None and colors.shape != (len(faces), 3, 3):
+            raise ValueError(f"colors {colors.shape} are not those of {len(faces)} faces")
         field = cls(vertices, faces, UnitFrame.from_json(spec["frame"]), colors)
         low, high = spec["bounds"]
         field.bounds = (tuple(low), tuple(high))

@@ -112,9 +112,13 @@ class SparseGrid(Field):
     @classmethod
     def restore(cls, spec: dict, tensors: dict[str, Tensor]) -> "SparseGrid":
         low, high = spec["bounds"]
+        table, values = tensors["table"], tensors["values"]
+        coarse = int(np.prod([side + 1 for side in table.shape]))
+        if table.ndim != 3 or max(coarse, int(table.max()) + SIDE**3 if (table >= 0).any() else 0) > len(values):
+            raise ValueError(f"a table {tuple(table.shape)} does not fit {len(values)} values")
         return cls(
-            tensors["table"],
-            tensors["values"],
+            table,
+            values,
             tensors.get("colors"),
             frame=UnitFrame.from_json(spec["frame"]),
             bounds=(tuple(low), tuple(high)),

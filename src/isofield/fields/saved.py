@@ -1,5 +1,6 @@
 """Fields in files: a description that is JSON and named tensors, never a pickle."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from isofield.errors import InputError
 from isofield.fields.field import Field
+from isofield.frame import UnitFrame
 
 
 @runtime_checkable
@@ -48,4 +50,26 @@ def restore(spec: dict[str, Any], tensors: dict[str, Tensor], where: str = "fiel
     if not isinstance(name, str) or name not in CLASSES:
         remedy = "use the version of isofield that wrote it" if name else "fit it again"
         raise InputError(where, f"holds a field of unknown type {name!r} (known: {', '.join(CLASSES)})", remedy)
-    return CLASSES[name]().restore(spec, tensors)
+    _check_numbers(spec, tensors, where)
+    try:
+        return CLASSES[name]().restore(spec, tensors)
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        raise InputError(
+            where, f"holds no whole {name} ({reason})", "use another checkpoint, or fit it again"
+        ) from error
+
+
+def _check_numbers(spec: dict[str, Any], tensors: dict[str, Tensor], where: str) -> None:
+    """A frame that places a shape somewhere, and no NaN in a tensor: neither would be noticed later on."""
+    remedy = "use another checkpoint, or fit it again"
+    try:
+        frame = UnitFrame.from_json(spec["frame"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(where, f"holds no frame ({error!r})", remedy) from None
+    if not all(map(math.isfinite, (*frame.center, frame.scale))) or frame.scale <= 0:
+        raise InputError(where, f"its frame has centre {frame.center} and scale {frame.scale}", remedy)
+    for name, tensor in tensors.items():
+        bad = int((~tensor.isfinite()).sum()) if tensor.is_floating_point() else 0
+        if bad:
+            raise InputError(where, f"{bad} numbers of its tensor {name!r} are not finite", remedy)

@@ -6,13 +6,17 @@ Source: COLLADA 1.4.1 specification (Khronos).
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from urllib.parse import unquote
+from xml.parsers import expat
 
 import numpy as np
 from PIL import Image
 
 from isofield.errors import InputError
+from isofield.mesh.beside import beside, picture
 from isofield.mesh.parts import Part
+from isofield.mesh.polygons import triangulate
 
+MAX_NODES = 10_000  # shown, not stored: one that shows another twice, and so on forty times, is a million million
 POLYGONS = ("triangles", "polylist", "polygons")
 Paint = tuple[Image.Image | None, np.ndarray | None]
 
@@ -20,8 +24,7 @@ Paint = tuple[Image.Image | None, np.ndarray | None]
 def read_dae(path: Path) -> list[Part]:
     """Parts of the visual scene in the file's units and axes, as the file's coordinates say."""
     data = path.read_bytes()
-    if b"<!ENTITY" in data[:4096]:
-        raise InputError(path, "declares XML entities", "export it again without them")
+    _check_entities(path, data)
     root = ET.fromstring(data)
     for element in root.iter():
         element.tag = element.tag.rsplit("}", 1)[-1]
@@ -33,13 +36,28 @@ def read_dae(path: Path) -> list[Part]:
     return [part for node in visual.findall("node") for part in document.node(node, np.eye(4), 0)]
 
 
+def _check_entities(path: Path, data: bytes) -> None:
+    """Entities can expand to gigabytes or name other files; no exporter writes them."""
+
+    def refuse(*_: object) -> None:
+        raise InputError(path, "declares XML entities", "export it again without them")
+
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler = refuse
+    parser.Parse(data, True)
+
+
 class _Document:
     def __init__(self, path: Path, root: ET.Element):
         self.path = path
         self.by_id = {element.get("id"): element for element in root.iter() if element.get("id")}
         self.images: dict[str, Image.Image | None] = {}
+        self.visits = 0
 
     def node(self, node: ET.Element, parent: np.ndarray, depth: int) -> list[Part]:
+        self.visits += 1
+        if self.visits > MAX_NODES:
+            raise InputError(self.path, f"stands for more than {MAX_NODES} nodes", "export fewer of them")
         if depth > 64:
             raise InputError(self.path, "its nodes are nested without end", "export it again")
         matrix, parts = parent, []
@@ -67,12 +85,16 @@ class _Document:
         offset, element = inputs["VERTEX"]
         inner = {i.get("semantic"): (offset, i) for i in self.by_id[_target(element)].findall("input")}
         inputs = {**inner, **inputs}
-        triangles = _fan(self.counts(primitive, stride, len(rows)))
+        counts = self.counts(primitive, stride, len(rows))
+        if (counts < 1).any() or counts.sum() > len(rows):
+            raise ValueError("a polygon list has other numbers of corners than it says")
         used = [column for column in ("POSITION", "TEXCOORD", "COLOR") if column in inputs]
         keys, faces = np.unique(rows[:, [inputs[column][0] for column in used]], axis=0, return_inverse=True)
         data = {c: self.rows(inputs[c][1], keys[:, k]) for k, c in enumerate(used)}
         image, diffuse = paint
-        part = Part(data["POSITION"][:, :3], faces.reshape(-1)[triangles], diffuse=diffuse)
+        points, faces = data["POSITION"][:, :3], faces.reshape(-1)
+        triangles = triangulate(points[faces[: counts.sum()]], counts)
+        part = Part(points, faces[triangles], diffuse=diffuse, dropped=int((counts < 3).sum()))
         if image is not None and "TEXCOORD" in data:
             part.uv, part.image, part.diffuse = data["TEXCOORD"][:, :2], image, None
         if "COLOR" in data:
@@ -93,10 +115,13 @@ class _Document:
             raise ValueError("a source has no accessor")
         values = _numbers(self.by_id[_target(accessor, "source")], np.float64)
         start, step = int(accessor.get("offset", 0)), int(accessor.get("stride", 1))
+        if start < 0 or step < 1:
+            raise ValueError(f"an accessor has offset {start} and stride {step}")
         table = values[start : start + int(accessor.get("count", 0)) * step].reshape(-1, step)
         if len(index) and (index.min() < 0 or index.max() >= len(table)):
+            wrong = index.min() if index.min() < 0 else index.max()
             raise InputError(
-                self.path, f"an index {index.max()} exceeds the {len(table)} rows it points to", "export it again"
+                self.path, f"index {wrong} is none of the {len(table)} rows it points to", "export it again"
             )
         return table[index]
 
@@ -124,11 +149,9 @@ class _Document:
             if element is not None
             else ""
         )
-        folder = self.path.parent.resolve()
-        target = (folder / file).resolve()
         if name not in self.images:
-            inside = bool(file) and target.is_relative_to(folder) and target.is_file()
-            self.images[name] = Image.open(target).convert("RGB") if inside else None
+            target = beside(self.path, file) if file else None
+            self.images[name] = picture(target, target) if target else None
         return self.images[name]
 
 
@@ -139,16 +162,6 @@ def _target(element: ET.Element, attribute: str = "") -> str:
 
 def _numbers(element: ET.Element | None, dtype: type) -> np.ndarray:
     return np.array((element.text or "").split() if element is not None else [], dtype)
-
-
-def _fan(counts: np.ndarray) -> np.ndarray:
-    """Corner numbers (t, 3) of the triangle fans of polygons with the given numbers of corners."""
-    starts = np.cumsum(counts) - counts
-    owner = np.repeat(np.arange(len(counts)), np.maximum(counts - 2, 0))
-    step = np.arange(len(owner)) - np.repeat(
-        np.cumsum(np.maximum(counts - 2, 0)) - np.maximum(counts - 2, 0), np.maximum(counts - 2, 0)
-    )
-    return np.stack([starts[owner], starts[owner] + step + 1, starts[owner] + step + 2], 1)
 
 
 def _transform(element: ET.Element) -> np.ndarray:

@@ -70,7 +70,7 @@ def _is_ear(points: np.ndarray, ear: tuple[int, int, int], ring: list[int]) -> b
     return not bool(np.any(inside))
 
 
-def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray | np.floating:
     """Twice the signed area of the triangle; positive counter-clockwise."""
     u, v = b - a, c - a
     return u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]

@@ -96,7 +96,10 @@ def _settled(run: Run | None, steps: int | None, budget: float) -> Length | None
     """The length that an earlier call of the run settled, grown if steps or budget did; None at the beginning."""
     if run is None or "settled" not in run.config:
         return None
-    before = Length(**run.config["settled"])
+    try:
+        before = Length(**run.config["settled"])
+    except TypeError:
+        raise InputError(run.folder / "config.json", "settled is no length", "begin anew with --restart") from None
     old = (run.previous or {}).get("budget")
     grown = round(before.steps * budget / old) if old and steps is None else before.steps
     return Length(max(before.steps, steps or grown), before.schedule, before.samples)
@@ -109,9 +112,9 @@ def run_fit(settings: FitSettings) -> dict[str, Any]:
     _check_length(settings)
     colored = color_kind(mesh) != "none"
     choice = why(settings, colored)
-    print(f"isofield: {choice}", file=sys.stderr)
     config = {**config_of(settings), "input": settings.input.name, "input_sha256": sha256(settings.input)}
     with open_run(settings.output, config, length=("steps", "budget"), restart=settings.restart) as run:
+        print(f"isofield: {choice}", file=sys.stderr)
         field: Field
         if settings.method == "learned":
             field, cost = _learned(mesh, settings, run, colored)
