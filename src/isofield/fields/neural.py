@@ -13,6 +13,8 @@ from isofield.fields.hash_grid import HashGrid
 from isofield.fields.mlp import MLP
 from isofield.frame import UnitFrame
 
+HASH_GAIN = 0.4  # see Relu
+
 
 class ColorHead(nn.Module):
     """sRGB of a point, by an encoding of its own so that colour and shape do not compete for weights.
@@ -26,7 +28,7 @@ class ColorHead(nn.Module):
 
     @classmethod
     def over(cls, encoding: Encoding, *, width: int = 32, depth: int = 1, directional: bool = False) -> "ColorHead":
-        return cls(encoding, MLP(encoding.width + 3 * directional, 3, width, depth, Relu()), directional)
+        return cls(encoding, MLP(encoding.width + 3 * directional, 3, width, depth, _relu(encoding)), directional)
 
     def forward(self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"] | None) -> Float[Tensor, "n 3"]:
         features = self.encoding(points)
@@ -64,7 +66,12 @@ class NeuralField(nn.Module, Field):
         super().__init__()
         self.encoding = encoding or HashGrid()
         self.network = network or MLP(
-            self.encoding.width, 1, width, depth, activation or Relu(), coordinates=self.encoding.coordinates
+            self.encoding.width,
+            1,
+            width,
+            depth,
+            activation or _relu(self.encoding),
+            coordinates=self.encoding.coordinates,
         )
         self.color_head = color
         self.frame = frame or UnitFrame()
@@ -125,6 +132,10 @@ def default_color() -> ColorHead:
 def default_field(colored: bool = False) -> NeuralField:
     """What `fit` trains unless told otherwise: 0.9 million weights for the shape; a colour head if wanted."""
     return NeuralField(color=default_color() if colored else None)
+
+
+def _relu(encoding: Encoding) -> Relu:
+    return Relu(HASH_GAIN if isinstance(encoding, HashGrid) else 1.0)
 
 
 def _restore_encoding(spec: dict[str, Any]) -> Encoding:

@@ -16,9 +16,10 @@ from isofield.interrupt import Interruption
 from isofield.runs import Run
 from isofield.tasks.objectives import Objective, TrainingData
 
-SAMPLES_PER_STEP = 256  # so that each sample is seen about 32 times
+SAMPLES_PER_STEP = 256  # so that each sample is seen about 16 times
 FEWEST, MOST = 100_000, 2_000_000  # samples
 HOLD, FINAL = 0.3, 0.02  # the rates stay for this share of the schedule, then fall exponentially to this share
+QUICK, HASTE = 1200, 4.0  # schedules of fewer steps have higher rates, by their ratio and at most so much
 SAVES, LOGS = 5, 100  # checkpoints of a run; lines of its log
 DIVERGED = "training diverged; lower the objective's rates"
 
@@ -62,9 +63,10 @@ class Length:
         return cls.of_steps(max(1, round(steps)))
 
     def rate(self, step: int) -> float:
-        """Share of the full learning rate."""
+        """Multiple of the full learning rate: higher where the whole schedule is short."""
+        haste = min(max(QUICK / self.schedule, 1.0), HASTE)
         done = min(step / self.schedule, 1.0)
-        return 1.0 if done < HOLD else FINAL ** ((done - HOLD) / (1 - HOLD))
+        return haste if done < HOLD else haste * FINAL ** ((done - HOLD) / (1 - HOLD))
 
 
 @dataclass(frozen=True)
