@@ -2,7 +2,8 @@
 
     python benchmarks/accuracy.py [--seconds 60] [--shapes 10] [--jobs 2]
 
-Every job runs on one thread, so CPU-seconds are seconds of one core. The plain grid, SIREN and DeepSDF run on the first four shapes, the compact field on eight.
+Every job runs on one thread, so CPU-seconds are seconds of one core. The plain grid, SIREN and DeepSDF run on the first
+four shapes, the compact field on eight.
 """
 
 import argparse
