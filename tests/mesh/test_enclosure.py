@@ -20,7 +20,6 @@ def test_a_closed_ball_has_one_behind_and_zero_in_front():
     np.testing.assert_allclose(both.front, 0, atol=0.01)
     assert both.encloses.all()
     assert not both.inner.any()
-    assert not both.unsure.any()
 
 
 def test_a_flat_sheet_has_two_equal_sides():

@@ -80,6 +80,14 @@ def test_a_ball_with_a_hole_keeps_its_volume_and_the_patch_is_reported(tmp_path)
     assert "invented" in findings.doubtful()[0]
 
 
+def test_a_small_hole_is_closed_as_the_ball_goes_on(tmp_path):
+    repaired = repair(of(BALL.vertices, BALL.faces[BALL.triangles_center[:, 2] < 0.96]), CELLS)
+    assert checked(repaired, tmp_path) == pytest.approx(BALL.volume, rel=0.003)
+    assert repaired.mesh.bounds[1, 2] == pytest.approx(1, abs=0.005)
+    assert (repaired.findings.holes, repaired.findings.patched) == (1, 1)
+    assert repaired.findings.guesses.patches == 1  # a smooth patch is invented all the same
+
+
 def test_a_hollow_ball_keeps_its_cavity(tmp_path):
     repaired = repair(shells((1.0, 1), (0.6, -1)), CELLS)
     assert checked(repaired, tmp_path) == pytest.approx(BALL.volume * (1 - 0.6**3), rel=0.005)

@@ -31,11 +31,6 @@ class Sides:
         """Where both sides are inside: doubled walls, parts that run into each other."""
         return (self.behind > 0.5) & (self.front > 0.5)
 
-    @property
-    def unsure(self) -> Bool[np.ndarray, " n"]:
-        """Where the sum is as far from that of a closed surface as from that of a sheet, within a quarter."""
-        return np.abs(self.behind + self.front - 0.5) < 0.25
-
 
 def sides(
     surface: MeshDistance, points: Shaped[np.ndarray, "n 3"], normals: Shaped[np.ndarray, "n 3"], step: float

@@ -16,16 +16,14 @@ LITTLE = 1e-3  # shares below a thousandth are not worth a sentence
 
 @dataclass(frozen=True)
 class Fate:
-    """Shares of the input's area: those that are not on the new surface, and why, and the unsure one.
+    """Shares of the input's area that are not on the new surface, and why.
 
-    inner: inside the solid (doubled walls, overlaps); sheets: enclose nothing; thin: of parts thinner than a cell;
-    unsure: where the winding numbers of both sides tell inside from outside badly.
+    inner: inside the solid (doubled walls, overlaps); sheets: enclose nothing; thin: of parts thinner than a cell.
     """
 
     inner: float = 0.0
     sheets: float = 0.0
     thin: float = 0.0
-    unsure: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,17 @@ class Guesses:
 
 @dataclass(frozen=True)
 class Findings:
-    """before, after: audits of input and result; features: vertices put on edges and corners; cell: in user's units."""
+    """What there is to say.
+
+    before, after: audits of input and result; patched: how many of the holes got a smooth patch; features: vertices put
+    on edges and corners; cell: in the user's units.
+    """
 
     before: Audit
     cleaned: CleanUp
     after: Audit
     holes: int
+    patched: int
     fate: Fate
     guesses: Guesses
     features: int
@@ -67,9 +70,8 @@ class Findings:
             f"{_count(cleaned.repeated, 'repeated face')} dropped": cleaned.repeated,
             f"{_count(cleaned.degenerate, 'face')} without area dropped": cleaned.degenerate,
             f"{_count(before.faces, 'loose triangle')} joined": soup,
-            f"{_count(self.holes, 'hole')} closed ({_count(before.boundary_edges, 'boundary edge')})": (
-                self.holes and not soup
-            ),
+            f"{_count(self.holes, 'hole')} closed ({_count(before.boundary_edges, 'boundary edge')}), {self.patched} "
+            "with a patch that continues the surface": self.holes and not soup,
             f"{_count(before.nonmanifold_edges, 'edge')} with more than two faces parted": before.nonmanifold_edges,
             f"{_count(sheets, 'vertex', 'vertices')} where several sheets met parted": sheets,
             f"inner walls removed, {_percent(self.fate.inner)} of the input's area": self.fate.inner > LITTLE,
@@ -85,8 +87,6 @@ class Findings:
             f"{_percent(guesses.invented)} of the new surface (area {guesses.invented_area:.4g}) is invented over "
             f"holes: {_count(guesses.patches, 'patch', 'patches')} farther than a cell ({cell}) from every triangle, "
             f"at most {guesses.farthest:.4g}": guesses.patches,
-            f"which side is inside is unsure at {_percent(fate.unsure)} of the input's area: its winding number is "
-            "halfway between that of a closed surface and that of a sheet": fate.unsure > LITTLE,
             f"{_percent(fate.sheets)} of the input's area is sheets that enclose nothing, left out; --thickness T "
             "gives them a wall": fate.sheets > LITTLE,
             f"{_percent(fate.thin)} of the input's area belongs to parts thinner than a cell ({cell}), lost; a larger "
@@ -104,6 +104,7 @@ class Findings:
             "repeated_faces": self.cleaned.repeated,
             "degenerate_faces": self.cleaned.degenerate,
             "holes": self.holes,
+            "patched_holes": self.patched,
             "boundary_edges": self.before.boundary_edges,
             "nonmanifold_edges": self.before.nonmanifold_edges,
             "inner_share": fate.inner,
@@ -113,7 +114,6 @@ class Findings:
             "invented_area_user": guesses.invented_area,
             "invented_patches": guesses.patches,
             "invented_farthest_user": guesses.farthest,
-            "unsure_share": fate.unsure,
             "feature_vertices": self.features,
             "cell_user": self.cell,
             **asdict(self.after),
@@ -124,7 +124,7 @@ def fate(both: Sides, missing: Bool[np.ndarray, " n"]) -> Fate:
     """both: sides of samples of the input's area; missing (n,): those that are not on the new surface."""
     inner, sheet = missing & both.inner, missing & ~both.inner & ~both.encloses
     thin = missing & ~inner & ~sheet
-    return Fate(*(float(share.mean()) for share in (inner, sheet, thin, both.unsure)))
+    return Fate(*(float(share.mean()) for share in (inner, sheet, thin)))
 
 
 def guesses(source: MeshDistance, new: MeshDistance, cell: float, scale: float) -> Guesses:

@@ -20,6 +20,7 @@ from isofield.mesh.cleanup import CleanUp, clean_faces
 from isofield.mesh.color import color_kind, surface_colors
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.enclosure import Sides, sides
+from isofield.mesh.holes import close_holes
 from isofield.mesh.inspect import count_holes
 from isofield.mesh.read import read_mesh, weld_arrays
 from isofield.mesh.sample import face_normals, sample_surface
@@ -47,12 +48,17 @@ class Repaired:
 
 @dataclass(frozen=True)
 class Source:
-    """The input, its cleaned triangles in the unit frame, and samples of their area with the two sides of each."""
+    """The input, its cleaned triangles in the unit frame, and samples of their area with the two sides of each.
+
+    closed: the same triangles with `patched` small holes closed.
+    """
 
     mesh: trimesh.Trimesh
     cleaned: CleanUp
     frame: UnitFrame
     surface: MeshDistance
+    closed: MeshDistance
+    patched: int
     points: Float[np.ndarray, "n 3"]
     sides: Sides
 
@@ -67,7 +73,9 @@ class Source:
         surface = MeshDistance(vertices, faces)
         points, face = sample_surface(trimesh.Trimesh(vertices, faces, process=False), SAMPLES, seed)
         both = sides(surface, points, face_normals(vertices, faces)[face], STEP)
-        return cls(mesh, cleaned, frame, surface, points, both)
+        patched = close_holes(vertices, faces)
+        closed = MeshDistance(patched.vertices, patched.faces) if patched.holes else surface
+        return cls(mesh, cleaned, frame, surface, closed, patched.holes, points, both)
 
 
 def repair(
@@ -81,9 +89,10 @@ def repair(
 ) -> Repaired:
     """Mesh the zero level of the exact distance to `mesh`, on `resolution` points along its longest side.
 
-    Faces are cleaned (`clean_faces`) and the sign is the winding number's, so holes are spanned, inner walls vanish and
-    cavities stay. Edges and corners are put back (`sharpen`). thickness: build a closed wall so thick (user's units)
-    around all triangles instead, for sheets that have no inside. name: what errors call the input.
+    Faces are cleaned (`clean_faces`), small holes closed smoothly (`close_holes`), and the sign is the winding
+    number's, so large holes are spanned, inner walls vanish and cavities stay. Edges and corners are put back
+    (`sharpen`). thickness: build a closed wall so thick (user's units) around all triangles instead, for sheets that
+    have no inside. name: what errors call the input.
     Raises InputError for an open sheet without `thickness`, for a wall thinner than two cells, and where no part is
     thick enough to be seen at this resolution.
     """
@@ -93,7 +102,10 @@ def repair(
     result = _colored(extraction.mesh, new, source)
     if thickness is None:
         missing = new.closest(source.points).distance > cell
-        told, guessed = fate(source.sides, missing), guesses(source.surface, new, cell, source.frame.scale)
+        told, guessed = (
+            fate(source.sides, missing),
+            guesses(source.surface, new, cell, source.frame.scale),
+        )
     else:
         told, guessed = Fate(), Guesses()
     return Repaired(
@@ -103,6 +115,7 @@ def repair(
             cleaned=source.cleaned,
             after=audit(result),
             holes=_holes(mesh),
+            patched=source.patched if thickness is None else 0,
             fate=told,
             guesses=guessed,
             features=features,
@@ -123,14 +136,14 @@ def _surface(
     if share < ENCLOSED:
         fault = f"is an open sheet: it has an inside behind {100 * share:.0f} % of its area"
         raise InputError(name, fault, "give --thickness T, in the file's units, to build a closed wall around it")
-    exact = ExactField(source.surface.vertices, source.surface.faces, source.frame)
+    exact = ExactField(source.closed.vertices, source.closed.faces, source.frame)
     cell = _fit_bounds(exact, source.surface, resolution, 0.0)
     try:
         extraction = extract(exact, resolution, progress=progress)
     except IsofieldError as error:
         fault = f"no part of it is thicker than a cell ({cell * source.frame.scale:.3g})"
         raise InputError(name, fault, "raise --resolution, or give --thickness T") from error
-    sharpened = sharpen(extraction, exact, resolution, MeshSurface(source.surface))
+    sharpened = sharpen(extraction, exact, resolution, MeshSurface(source.closed))
     return sharpened.extraction, sharpened.features, cell
 
 
