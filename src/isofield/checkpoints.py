@@ -103,7 +103,11 @@ def _verified_content(folder: Path) -> dict[str, Any]:
         raise InputError(path, f"its step is {step!r}, no number of steps", "use another checkpoint")
     if not isinstance(content.get("field"), dict):
         raise InputError(path, "its description of the field is no object", "use another checkpoint")
-    if not isinstance(digests, dict) or set(digests) != {_MODEL, _STATE}:
+    if (
+        not isinstance(digests, dict)
+        or set(digests) != {_MODEL, _STATE}
+        or not all(isinstance(digest, str) for digest in digests.values())
+    ):
         raise InputError(path, f"lists other files than {_MODEL} and {_STATE}", "use another checkpoint")
     return content
 
