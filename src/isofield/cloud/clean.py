@@ -11,9 +11,12 @@ from isofield.cloud.normals import noise_level
 from isofield.frame import UnitFrame
 
 NEAR, AROUND = 8, 32  # neighbours that a spacing is the mean distance of, and those it is compared with
-ISOLATED = 2.5  # times the spacing around it: a point of no surface
-SPARSE, SOLID = 2.0, 0.05  # times the median spacing, and share of variance across the best plane: a haze of outliers
-LONELY, OFF_PLANE = 1.15, 0.5  # times the spacing around it, and sine to all planes of its neighbours: beside a surface
+ISOLATED, ALONE = 2.5, 6.0  # times the spacing around it: a point of no surface, off most planes, or wherever
+SPARSE, SOLID = 2.5, 0.1  # times the median spacing, and share of variance across the best plane: a haze of outliers
+LONELY, OFF_PLANE = (
+    1.15,
+    0.35,
+)  # times the spacing around it, and sine to all planes of its neighbours: beside a surface
 ROUNDS = 4
 FEWEST = 2 * AROUND  # points below which no statistics are made
 
@@ -117,8 +120,10 @@ def _outliers_once(points: np.ndarray) -> np.ndarray:
     haze = (own > SPARSE * np.median(own)) & (values[:, 0] > SOLID * values.sum(1))
     offset = points[near[:, :NEAR]] - points[:, None]
     height = np.abs((offset * vectors[near[:, :NEAR], :, 0]).sum(2))
-    beside = (height > OFF_PLANE * distances[:, :NEAR]).all(1) & (own > LONELY * around)
-    return (own > ISOLATED * around) | haze | beside
+    off_plane = height > OFF_PLANE * distances[:, :NEAR]
+    isolated = (own > ISOLATED * around) & (off_plane.mean(1) > 0.5) | (own > ALONE * around)
+    beside = (own > LONELY * around) & off_plane.all(1)
+    return isolated | haze | beside
 
 
 def _planes(points: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

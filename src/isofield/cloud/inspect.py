@@ -1,0 +1,96 @@
+"""What a cloud holds, and what a fit will do about it."""
+
+from dataclasses import asdict, dataclass
+from os import PathLike
+
+import numpy as np
+
+from isofield.cloud.clean import CloudReport, clean
+from isofield.cloud.cloud import Cloud
+from isofield.cloud.read import read_cloud
+
+FAR_NOISE = 0.02  # noise over extent beyond which detail is lost
+
+
+@dataclass(frozen=True)
+class CloudInspection:
+    """Findings, lengths in the file's units, extent and centre without the outliers; plan: what a fit does about each.
+
+    points: rows of the file with finite coordinates; dropped: the other rows; kept: what a fit uses; spacing: median
+    distance to the nearest neighbour; noise: standard deviation about the surface.
+    """
+
+    file: str
+    points: int
+    dropped: int
+    duplicates: int
+    outliers: int
+    kept: int
+    spacing: float
+    noise: float
+    normals: bool
+    colors: bool
+    sensors: bool
+    extent: tuple[float, float, float]
+    center: tuple[float, float, float]
+    plan: tuple[str, ...]
+
+    def to_json(self) -> dict:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        has = [name for name in ("normals", "colors", "sensors") if getattr(self, name)]
+        rows = {
+            "points": f"{self.points:,}",
+            "spacing, noise": f"{self.spacing:.4g}, {self.noise:.4g}",
+            "repeated, outliers": f"{self.duplicates:,}, {self.outliers:,}",
+            "carries": ", ".join(has).replace("colors", "colours") or "coordinates alone",
+            "extent": " x ".join(f"{side:.6g}" for side in self.extent),
+            "centre": ", ".join(f"{value:.6g}" for value in self.center),
+        }
+        body = "\n".join(f"  {name:18} {value}" for name, value in rows.items())
+        return f"{self.file}\n{body}\n  a fit will\n" + "\n".join(f"  - {line}" for line in self.plan)
+
+
+def inspect_cloud(path: str | PathLike) -> CloudInspection:
+    """Read the file, clean a copy, and report; raises InputError as `read_cloud` does."""
+    cloud = read_cloud(path)
+    kept, report = clean(cloud)
+    low, high = kept.points.min(0), kept.points.max(0)
+    return CloudInspection(
+        file=str(path),
+        points=len(cloud),
+        dropped=cloud.dropped,
+        duplicates=report.duplicates,
+        outliers=report.outliers,
+        kept=report.kept,
+        spacing=report.spacing,
+        noise=report.noise,
+        normals=cloud.normals is not None,
+        colors=cloud.colors is not None,
+        sensors=cloud.sensors is not None,
+        extent=_triple(high - low),
+        center=_triple(low / 2 + high / 2),
+        plan=tuple(_plan(cloud, report, high - low)),
+    )
+
+
+def _plan(cloud: Cloud, report: CloudReport, extent: np.ndarray) -> list[str]:
+    sides = "towards the sensors" if cloud.sensors is not None else "outward, by their winding number"
+    flat, rough = float(extent.min()) == 0, report.noise > FAR_NOISE * float(extent.max())
+    lines = {
+        f"do without {cloud.dropped:,} rows whose coordinates are not finite": cloud.dropped,
+        f"take {report.duplicates:,} repeated points once": report.duplicates,
+        f"leave out {report.outliers:,} outliers": report.outliers,
+        "use its normals": cloud.normals is not None,
+        f"estimate normals and turn them {sides}": cloud.normals is None,
+        "fit its colour as well": cloud.colors is not None,
+        f"smooth much away: the noise is {report.noise:.3g}": rough,
+        "find no inside: all points lie in one plane": flat,
+    }
+    return [line for line, wanted in lines.items() if wanted]
+
+
+def _triple(values: np.ndarray) -> tuple[float, float, float]:
+    x, y, z = values.tolist()
+    return x, y, z
