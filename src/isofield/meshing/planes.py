@@ -9,7 +9,11 @@ from jaxtyping import Bool, Float, Shaped
 
 from isofield.fields.field import CHUNK, Field, gradient, sdf_numpy
 from isofield.mesh.distance import MeshDistance
+from isofield.mesh.enclosure import sides
 from isofield.mesh.sample import face_normals
+
+STEP = 1e-4  # of the mesh's size: how far beside a face its two sides are asked
+NEARLY = 0.1  # of the way from a corner of a face to its middle
 
 
 class Planes(NamedTuple):
@@ -31,18 +35,36 @@ class Surface(ABC):
 
 
 class MeshSurface(Surface):
-    """The triangles themselves: the closest point of the mesh and the normal of its face."""
+    """The triangles themselves: the closest point of the mesh and the normal of its face.
+
+    Next to a wall within the solid there is no surface: planes there are infinitely far away.
+    """
 
     def __init__(self, mesh: MeshDistance):
         self.mesh = mesh
         self.normals = face_normals(mesh.vertices, mesh.faces)
+        self.inner = _inner_faces(mesh, self.normals)
 
     def inside(self, points: Shaped[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
         return self.mesh.sign(points) < 0
 
     def planes(self, points: Shaped[np.ndarray, "n 3"]) -> Planes:
         near = self.mesh.closest(points)
-        return Planes(near.point, self.normals[near.face], near.distance)
+        distance = np.where(self.inner[near.face], np.inf, near.distance)
+        return Planes(near.point, self.normals[near.face], distance)
+
+
+def _inner_faces(mesh: MeshDistance, normals: np.ndarray) -> Bool[np.ndarray, " f"]:
+    """Faces with the inside on both sides, in their middle and near their corners."""
+    corners = mesh.vertices[mesh.faces]
+    center = corners.mean(1)
+    rows = np.arange(len(center))
+    step = STEP * float(np.ptp(mesh.vertices, axis=0).max())
+    for points in (center, *np.moveaxis(corners + NEARLY * (center[:, None] - corners), 1, 0)):
+        rows = rows[sides(mesh, points[rows], normals[rows], step).inner]
+    inner = np.zeros(len(center), bool)
+    inner[rows] = True
+    return inner
 
 
 class FieldSurface(Surface):
