@@ -192,3 +192,14 @@ def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
 def test_uncoloured_glb_comes_back_without_colour(tmp_path):
     write_mesh(trimesh.creation.box(), tmp_path / "plain.glb")
     assert color_kind(read_mesh(tmp_path / "plain.glb")) == "none"
+
+
+def test_what_was_seen_is_a_vertex_property_of_a_ply(tmp_path):
+    mesh = trimesh.creation.icosphere(1)
+    mesh.vertex_attributes["seen"] = (mesh.vertices[:, 0] > 0).astype(np.uint8)
+    write_mesh(mesh, tmp_path / "half.ply")
+    raw = trimesh.load(tmp_path / "half.ply", process=False).metadata["_ply_raw"]["vertex"]["data"]
+    assert np.array_equal(raw["seen"].reshape(-1), mesh.vertices[:, 0] > 0)
+    back = read_mesh(tmp_path / "half.ply")
+    assert np.array_equal(back.faces, mesh.faces)
+    assert back.vertices == pytest.approx(mesh.vertices, abs=1e-6)

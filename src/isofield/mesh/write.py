@@ -23,9 +23,9 @@ def write_mesh(mesh: trimesh.Trimesh, path: str | PathLike, *, up: Literal["y", 
     """Write the mesh with normals and vertex colours in its own coordinates, in one step (a crash leaves no half file).
 
     up="y": the mesh has z up and is turned so that y is up; up="z": the reverse; None leaves the axes alone.
-    .ply binary, float32 unless that would merge vertices; .glb float32 around the centre, moved by its node, linear
-    COLOR_0; .obj `v x y z r g b`; .stl binary float32. Face colours become vertex colours, with vertices split where
-    colours meet; textures are looked up at the vertices. Missing folders are made.
+    .ply binary, float32 unless that would merge vertices, with any vertex attribute `seen`; .glb float32 around the
+    centre, moved by its node, linear COLOR_0; .obj `v x y z r g b`; .stl binary float32. Face colours become vertex
+    colours, with vertices split where colours meet; textures are looked up at the vertices. Missing folders are made.
     Raises InputError before any work if the extension is unknown or the folder is not writable, IsofieldError if the
     mesh is empty or not finite.
     """
@@ -38,7 +38,11 @@ def write_mesh(mesh: trimesh.Trimesh, path: str | PathLike, *, up: Literal["y", 
     if isinstance(mesh.visual, ColorVisuals) and mesh.visual.kind == "face":
         chosen, faces, colors = _split_by_color(faces, mesh.visual.face_colors[:, :3])
         vertices, normals = vertices[chosen], normals[chosen]
-    data = _WRITERS[path.suffix.lower()](turn(vertices, up), faces, turn(normals, up), colors)
+    marked = "seen" in mesh.vertex_attributes and len(vertices) == len(mesh.vertices)
+    seen = np.asarray(mesh.vertex_attributes["seen"]) if marked else None
+    arguments = (turn(vertices, up), faces, turn(normals, up), colors)
+    ply = path.suffix.lower() == ".ply"
+    data = _ply(*arguments, seen) if ply else _WRITERS[path.suffix.lower()](*arguments)
     with replacing(path) as temporary:
         Path(temporary).write_bytes(data)
 
@@ -114,15 +118,24 @@ def _stays_distinct(vertices: np.ndarray) -> bool:
     return bool((vertices[order[1:]][same] == vertices[order[:-1]][same]).all())
 
 
-def _ply(vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray, colors: np.ndarray | None) -> bytes:
+def _ply(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    normals: np.ndarray,
+    colors: np.ndarray | None,
+    seen: np.ndarray | None = None,
+) -> bytes:
     kind, name = ("<f4", "float") if _stays_distinct(vertices) else ("<f8", "double")
     columns = [(axis, kind, name) for axis in "xyz"] + [(f"n{axis}", "<f4", "float") for axis in "xyz"]
     columns += [(channel, "u1", "uchar") for channel in ("red", "green", "blue", "alpha")] if colors is not None else []
+    columns += [("seen", "u1", "uchar")] if seen is not None else []
     rows = np.zeros(len(vertices), [(column, dtype) for column, dtype, _ in columns])
     for k, axis in enumerate("xyz"):
         rows[axis], rows[f"n{axis}"] = vertices[:, k], normals[:, k]
     if colors is not None:
         rows["red"], rows["green"], rows["blue"], rows["alpha"] = *colors.T, 255
+    if seen is not None:
+        rows["seen"] = seen
     lists = np.empty(len(faces), [("count", "u1"), ("index", "<i4", (3,))])
     lists["count"], lists["index"] = 3, faces
     properties = "".join(f"property {name} {column}\n" for column, _, name in columns)
