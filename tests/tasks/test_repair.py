@@ -228,4 +228,4 @@ def test_the_command_says_what_it_did_and_refuses_in_one_line(tmp_path, capsys):
 def test_a_second_wall_just_below_the_first_leaves_no_dents():
     repaired = repair(shells((1.0, 1), (0.98, 1)), CELLS)  # 0.4 cells apart
     assert repaired.findings.cell > 0.05
-    np.testing.assert_allclose(np.linalg.norm(repaired.mesh.vertices, axis=1), 1, atol=0.003)  # the facets of the ball are 0.0021 deep
+    np.testing.assert_allclose(np.linalg.norm(repaired.mesh.vertices, axis=1), 1, atol=0.003)
