@@ -8,7 +8,7 @@ from twin import faults
 from isofield.errors import InputError, IsofieldError
 from isofield.fields.analytic import Box, Gyroid, Plane, Shape, Sphere, Torus
 from isofield.fields.exact import ExactField
-from isofield.fields.field import sdf_numpy
+from isofield.fields.field import Field, sdf_numpy
 from isofield.frame import UnitFrame
 from isofield.meshing.extract import Extraction, extract
 from isofield.meshing.lattice import Lattice
@@ -187,3 +187,15 @@ def test_same_field_same_bytes() -> None:
     a, b = extract(unknown(BODY), 64), extract(unknown(BODY), 64)
     assert np.array_equal(a.mesh.vertices, b.mesh.vertices)
     assert np.array_equal(a.mesh.faces, b.mesh.faces)
+
+
+class Faint(Field):
+    """No surface, and slopes that an estimate learns only where it looks."""
+
+    def sdf(self, points):
+        return 0.4 + 0.01 * points[:, 0]
+
+
+def test_a_field_without_surface_and_bound_is_searched_whole_and_named():
+    with pytest.raises(IsofieldError, match="all is outside"):
+        extract(Faint(), 48)

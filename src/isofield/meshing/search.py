@@ -48,8 +48,10 @@ def live_blocks(samples: Samples, bound: SlopeBound) -> Points | None:
         parents = np.concatenate([low for low, _ in kept])
         if _too_many(lattice, bound, size, len(parents), np.concatenate([values for _, values in kept])):
             return None
-        if size == 2:
+        if size == 2 or (not len(parents) and bound.proven is not None):
             return parents
+        if not len(parents):  # nothing is not to be believed on an estimate
+            return None
         size //= 2
 
 

@@ -19,7 +19,7 @@ from isofield.tasks.objectives import Objective, TrainingData
 SAMPLES_PER_STEP = 256  # so that each sample is seen about 16 times
 FEWEST, MOST = 100_000, 2_000_000  # samples
 HOLD, FINAL = 0.3, 0.02  # the rates stay for this share of the schedule, then fall exponentially to this share
-QUICK, HASTE = 1200, 4.0  # schedules of fewer steps have higher rates, by their ratio and at most so much
+QUICK, HASTE = 1200, 4.0  # hash grids learn faster in schedules of fewer steps, by their ratio and at most so much
 SAVES, LOGS = 5, 100  # checkpoints of a run; lines of its log
 DIVERGED = "training diverged; lower the objective's rates"
 
@@ -63,10 +63,14 @@ class Length:
         return cls.of_steps(max(1, round(steps)))
 
     def rate(self, step: int) -> float:
-        """Multiple of the full learning rate: higher where the whole schedule is short."""
-        haste = min(max(QUICK / self.schedule, 1.0), HASTE)
+        """Share of the full learning rate."""
         done = min(step / self.schedule, 1.0)
-        return haste if done < HOLD else haste * FINAL ** ((done - HOLD) / (1 - HOLD))
+        return 1.0 if done < HOLD else FINAL ** ((done - HOLD) / (1 - HOLD))
+
+    @property
+    def haste(self) -> float:
+        """By how much the rates of a field with hash tables, which start from nothing, rise in a short schedule."""
+        return min(max(QUICK / self.schedule, 1.0), HASTE)
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,9 @@ class Training:
         self.field, self.objective, self.data, self.length, self.seed = field, objective, data, length, seed
         tables = [p for name, p in field.named_parameters() if name.endswith(".table")]
         networks = [p for name, p in field.named_parameters() if not name.endswith(".table")]
-        groups = [{"params": networks, "rate": objective.rate}, {"params": tables, "rate": objective.table_rate}]
+        haste = length.haste if tables else 1.0
+        rates = (haste * objective.rate, haste * objective.table_rate)
+        groups = [{"params": part, "rate": rate} for part, rate in zip((networks, tables), rates, strict=True)]
         self.adam = torch.optim.Adam([g for g in groups if g["params"]], betas=(0.9, 0.99), eps=1e-15, fused=True)
         field.train()
 
