@@ -8,7 +8,6 @@ import time
 
 from common import ROOT, table, write_result
 from extraction import SHARED, difference, exact_field
-
 from isofield.meshing.extract import extract
 
 BUNDLED = ROOT / "src" / "isofield" / "data"

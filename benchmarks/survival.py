@@ -54,8 +54,8 @@ def main() -> None:
     ]  # fmt: skip
     notes = [
         f"Bundled scans, scaled to millimetres and moved by {PLACE}, written as textured .obj, then `isofield fit` "
-        f"with a budget of {options.budget:g} s. Colours are compared at {SAMPLES:,} points of the result and the nearest "
-        "points of the input's texture.",
+        f"with a budget of {options.budget:g} s. Colours: at {SAMPLES:,} points of the result and the nearest"
+        " points of the input's texture.",
         "![Input and result by the same camera](images/survival.png)",
     ]
     write_result("survival", "Scale, frame and colour survive", [table("What came back", columns, rows)], notes)
