@@ -185,7 +185,7 @@ def main() -> None:
             edges += sharpened(name, mesh, resolution)
             print(*edges[-2:], sep="\n", flush=True)
     columns = ["file", "repaired", "closed, manifold, oriented", "pieces", "faces", "true volume from", "volume / true"]
-    columns += ["invented %", "sheets left out %", "thin parts lost %", "CPU-s"]
+    columns += ["invented %", "sheets left out %", "thinner than a cell %", "CPU-s"]
     tables = [
         table(f"Broken files at {options.resolution}", columns, files),
         table(
@@ -210,7 +210,7 @@ def notes() -> list[str]:
     double = SHARED / "broken" / "penguin_doublewall.off"
     lines = [
         "Volumes are of the file as read back. Invented: share of the new surface farther than a cell from every "
-        "triangle; left out and lost: shares of the input's area.",
+        "triangle; left out, thinner: shares of the input's area.",
         "gap: mean distance of the true edges to the result; normals: mean angle between normals at nearest points, "
         "both ways; surface: mean distance, both ways; whole: closed, manifold and oriented. The lattice spans the "
         "cube of the unit frame.",

@@ -229,3 +229,10 @@ def test_a_second_wall_just_below_the_first_leaves_no_dents():
     repaired = repair(shells((1.0, 1), (0.98, 1)), CELLS)  # 0.4 cells apart
     assert repaired.findings.cell > 0.05
     np.testing.assert_allclose(np.linalg.norm(repaired.mesh.vertices, axis=1), 1, atol=0.003)
+
+
+def test_walls_thinner_than_a_cell_are_said_even_where_pieces_of_them_remain():
+    findings = repair(shells((1.0, 1), (0.99, -1)), CELLS).findings
+    assert findings.fate.thin > 0.9
+    assert "thinner than a cell" in findings.doubtful()[0]
+    assert repair(shells((1.0, 1), (0.8, -1)), CELLS).findings.fate.thin == 0

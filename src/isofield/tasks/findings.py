@@ -12,13 +12,15 @@ from isofield.mesh.distance import MeshDistance
 from isofield.mesh.enclosure import Sides
 
 LITTLE = 1e-3  # shares below a thousandth are not worth a sentence
+THIN = 0.01  # every acute edge is thinner than a cell somewhere
 
 
 @dataclass(frozen=True)
 class Fate:
     """Shares of the input's area that are not on the new surface, and why.
 
-    inner: inside the solid (doubled walls, overlaps); sheets: enclose nothing; thin: of parts thinner than a cell.
+    inner: inside the solid (doubled walls, overlaps); sheets: enclose nothing; thin: of parts thinner than a cell,
+    which may be torn or lost.
     """
 
     inner: float = 0.0
@@ -89,8 +91,8 @@ class Findings:
             f"at most {guesses.farthest:.4g}": guesses.patches,
             f"{_percent(fate.sheets)} of the input's area is sheets that enclose nothing, left out; --thickness T "
             "gives them a wall": fate.sheets > LITTLE,
-            f"{_percent(fate.thin)} of the input's area belongs to parts thinner than a cell ({cell}), lost; a larger "
-            "--resolution keeps them": fate.thin > LITTLE,
+            f"{_percent(fate.thin)} of the input's area belongs to parts thinner than a cell ({cell}), torn or lost; a "
+            "larger --resolution keeps them": fate.thin > THIN,
         }
         return [line for line, wanted in lines.items() if wanted]
 
@@ -120,10 +122,13 @@ class Findings:
         }
 
 
-def fate(both: Sides, missing: Bool[np.ndarray, " n"]) -> Fate:
-    """both: sides of samples of the input's area; missing (n,): those that are not on the new surface."""
+def fate(both: Sides, missing: Bool[np.ndarray, " n"], shallow: Bool[np.ndarray, " n"]) -> Fate:
+    """What became of samples of the input's area, given the two sides of each.
+
+    missing (n,): those that are not on the new surface; shallow (n,): those with the outside less than a cell behind.
+    """
     inner, sheet = missing & both.inner, missing & ~both.inner & ~both.encloses
-    thin = missing & ~inner & ~sheet
+    thin = (missing & ~inner & ~sheet) | (shallow & both.encloses & ~both.inner)
     return Fate(*(float(share.mean()) for share in (inner, sheet, thin)))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import trimesh
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from trimesh.visual import ColorVisuals
 
 from isofield.errors import InputError, IsofieldError
@@ -60,6 +60,7 @@ class Source:
     closed: MeshDistance
     patched: int
     points: Float[np.ndarray, "n 3"]
+    normals: Float[np.ndarray, "n 3"]
     sides: Sides
 
     @classmethod
@@ -72,10 +73,11 @@ class Source:
             raise InputError(name, "none of its triangles has an area", "give a mesh with a surface")
         surface = MeshDistance(vertices, faces)
         points, face = sample_surface(trimesh.Trimesh(vertices, faces, process=False), SAMPLES, seed)
-        both = sides(surface, points, face_normals(vertices, faces)[face], STEP)
+        normals = face_normals(vertices, faces)[face]
+        both = sides(surface, points, normals, STEP)
         patched = close_holes(vertices, faces)
         closed = MeshDistance(patched.vertices, patched.faces) if patched.holes else surface
-        return cls(mesh, cleaned, frame, surface, closed, patched.holes, points, both)
+        return cls(mesh, cleaned, frame, surface, closed, patched.holes, points, normals, both)
 
 
 def repair(
@@ -103,7 +105,7 @@ def repair(
     if thickness is None:
         missing = new.closest(source.points).distance > cell
         told, guessed = (
-            fate(source.sides, missing),
+            fate(source.sides, missing, _shallow(source, cell)),
             guesses(source.surface, new, cell, source.frame.scale),
         )
     else:
@@ -177,6 +179,11 @@ def _colored(result: trimesh.Trimesh, new: MeshDistance, source: Source) -> trim
     colors = surface_colors(source.mesh, source.cleaned.kept[near.face], points)
     result.visual = ColorVisuals(result, vertex_colors=rgba(colors))
     return result
+
+
+def _shallow(source: Source, cell: float) -> Bool[np.ndarray, " n"]:
+    """The samples with the outside again less than a cell behind them."""
+    return source.surface.winding_number(source.points - cell * source.normals) < 0.5
 
 
 def _holes(mesh: trimesh.Trimesh) -> int:
