@@ -88,8 +88,11 @@ class MLP(nn.Module):
 
 
 def deepsdf_decoder(inputs: int = 3 + 256) -> MLP:
-    """DeepSDF's decoder (Park et al. 2019, Fig. 8): 8x512 ReLU, weight norm, dropout, inputs again at layer 4, tanh."""
-    return MLP(inputs, 1, 512, 8, Relu(), skip=(4,), weight_norm=True, dropout=0.2, final=Tanh())
+    """DeepSDF's decoder (Park et al. 2019, Fig. 8): 8x512 ReLU, weight norm, dropout, inputs again at layer 4, tanh.
+
+    Its weights start as torch's own layers do, which is He's start times 1 / sqrt 6: at full size the tanh saturates.
+    """
+    return MLP(inputs, 1, 512, 8, Relu(gain=6**-0.5), skip=(4,), weight_norm=True, dropout=0.2, final=Tanh())
 
 
 def siren_decoder(inputs: int = 3) -> MLP:
