@@ -85,7 +85,7 @@ def test_every_option_of_every_verb_has_help_and_the_common_ones_exist(capsys, v
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        ([], ["Expected one of {inspect, fit, mesh, evaluate, demo}"]),
+        ([], [f"Expected one of {{{', '.join(VERBS)}}}"]),
         (["fot", "x"], ["'fot' is no verb (perhaps you meant fit)"]),
         (["fit", "x"], ["Missing", "-o PATH", "see isofield fit --help"]),
         (["fit", "x", "-o", "y", "--stepz", "5"], ["--stepz", "perhaps you meant --steps"]),

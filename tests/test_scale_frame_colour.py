@@ -52,6 +52,7 @@ def folder(tmp_path_factory) -> Path:
         recipe = Distances(batch=4096, rate=5e-3, table_rate=1e-2, near_fraction=0.5)
         patch.setattr("isofield.tasks.choice.Distances", lambda: recipe)
         patch.setattr("isofield.tasks.training.FEWEST", 60_000)
+        patch.setattr("isofield.tasks.training.HASTE", 1.0)
         patch.setattr("isofield.tasks.results.preview", lambda *_: np.zeros((2, 2, 3), np.uint8))
         patch.setattr("isofield.tasks.results.evaluate", lambda *_, **__: {})
         patch.setattr("isofield.tasks.results.evaluate_field", lambda *_, **__: {})

@@ -72,6 +72,7 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
     quick_recipe = functools.partial(Distances, batch=1024, near_fraction=0.6)
     patch.setattr(choice, "Distances", lambda rate=5e-3: quick_recipe(rate=rate, table_rate=1e-2))
     patch.setattr(training, "FEWEST", 20_000)
+    patch.setattr(training, "HASTE", 1.0)
     patch.setattr("isofield.tasks.results.evaluate_field", functools.partial(evaluate_field, count=4000))
     patch.setattr("isofield.tasks.results.preview", functools.partial(preview, size=120))
     patch.setattr("isofield.tasks.results.evaluate", functools.partial(evaluate, samples=4000))
