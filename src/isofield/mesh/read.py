@@ -22,7 +22,7 @@ READERS = {
     ".dae": read_dae,
 }  # fmt: skip
 READABLE = tuple(READERS)
-LARGEST, SMALLEST = 1e100, 1e-100  # beyond them the cubes of float64 numbers overflow or vanish
+LARGEST, SMALLEST = 1e37, 1e-100  # meshes are written in float32; below, the cubes of float64 numbers vanish
 FOREIGN = {
     b"PK\3\4": "a zip archive", b"\x1f\x8b": "gzip data", b"BZh9": "bzip2 data", b"\xfd7zXZ": "xz data",
     b"\x89PNG": "a PNG picture", b"\xff\xd8\xff": "a JPEG picture", b"\x7fELF": "a program", b"%PDF-": "a PDF",
