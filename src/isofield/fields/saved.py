@@ -41,7 +41,39 @@ def _neural() -> type[Saveable]:
     return NeuralField
 
 
-CLASSES: dict[str, Callable[[], type[Saveable]]] = {"ExactField": _exact, "SparseGrid": _grid, "NeuralField": _neural}
+def _poisson() -> type[Saveable]:
+    from isofield.fields.classical.poisson import PoissonField
+
+    return PoissonField
+
+
+def _mls() -> type[Saveable]:
+    from isofield.fields.classical.mls import MlsField
+
+    return MlsField
+
+
+def _rbf() -> type[Saveable]:
+    from isofield.fields.classical.rbf import RbfField
+
+    return RbfField
+
+
+def _winding() -> type[Saveable]:
+    from isofield.fields.classical.winding import WindingField
+
+    return WindingField
+
+
+CLASSES: dict[str, Callable[[], type[Saveable]]] = {
+    "ExactField": _exact,
+    "SparseGrid": _grid,
+    "NeuralField": _neural,
+    "PoissonField": _poisson,
+    "MlsField": _mls,
+    "RbfField": _rbf,
+    "WindingField": _winding,
+}
 
 
 def restore(spec: dict[str, Any], tensors: dict[str, Tensor], where: str = "field") -> Field:

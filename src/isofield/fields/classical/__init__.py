@@ -1,0 +1,1 @@
+"""Reconstructions without a network: oriented points in, fields out."""
