@@ -54,7 +54,7 @@ def start(*arguments: str) -> subprocess.Popen:
 def test_once_saves_and_says_how_to_resume(tmp_path, number, code):
     with start(str(tmp_path / "out"), "quick") as process:
         process.send_signal(number)
-        stdout, stderr = process.communicate(timeout=20)
+        stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == code
     assert stdout == "saving\n"
     assert stderr == "isofield: stopped at step 3; run the same command again to go on\n"
@@ -68,7 +68,7 @@ def test_twice_stops_at_once_and_leaves_no_half_file(tmp_path, number, code):
         assert process.stdout is not None
         assert process.stdout.readline() == "saving\n"
         process.send_signal(number)
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in stderr
     assert list(tmp_path.iterdir()) == []
@@ -78,7 +78,7 @@ def test_twice_stops_at_once_and_leaves_no_half_file(tmp_path, number, code):
 def test_outside_a_loop_once_is_enough_and_leaves_no_half_file(tmp_path, number, code):
     with start(str(tmp_path / "out"), "no loop") as process:
         process.send_signal(number)
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in stderr
     assert list(tmp_path.iterdir()) == []
