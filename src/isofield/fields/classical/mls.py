@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from isofield.fields.classical.field import PointsField
 from isofield.fields.classical.points import OrientedPoints
 from isofield.fields.classical.winding import Inside
-from isofield.fields.field import CHUNK, Field
-from isofield.frame import UnitFrame
+from isofield.fields.field import CHUNK
 
 SUPPORTS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # numbers of neighbours to choose from
 TRIALS = 1500  # points left out in turn to choose among them
@@ -18,39 +18,29 @@ REACH = 3.0  # spacings, or supports if these are wider, from the points to wher
 FEW_NEIGHBOURS = 1 << 20  # neighbours at a time: bounds the memory
 
 
-class MlsField(Field):
+class MlsField(PointsField):
     """Signed distance to planes through the nearest points, averaged with weights that fall to zero at the last one.
 
     Kolluri 2008's f = sum w_i n_i . (x - p_i) / sum w_i lies beside curved surfaces by a part of the squared support.
     Here (n_i + n) / 2 stands for n_i, n being the averaged normal: on a sphere (n_i + n) . (x - p_i) = 0 exactly, so
     the error is of third order, as that of algebraic point set surfaces. Points that look the other way do not count.
     Farther from the points than `reach` the sign is that of their winding number and the value the distance to the
-    nearest point, so no stray sheets appear. Inside-out normals turn the sign over.
+    nearest point, so no stray sheets appear.
     """
 
     def __init__(self, cloud: OrientedPoints, neighbours: int):
-        self.cloud, self.neighbours = cloud, min(neighbours, len(cloud))
-        self.frame, self.has_color = cloud.frame, cloud.colors is not None
+        super().__init__(cloud)
+        self.neighbours = min(neighbours, len(cloud))
         self.inside = Inside(cloud)
         self.support = float(np.sqrt(self.neighbours / np.pi)) * cloud.spacing  # radius over which is averaged
         self.reach = max(REACH * cloud.spacing, self.support)
 
     @classmethod
-    def of(
-        cls,
-        points: Shaped[np.ndarray, "n 3"],
-        normals: Shaped[np.ndarray, "n 3"],
-        colors: Shaped[np.ndarray, "n 3"] | None = None,
-        *,
-        frame: UnitFrame | None = None,
-        neighbours: int | None = None,
-    ) -> "MlsField":
-        """From points of the unit frame with outward normals and any sRGB colours in 0 .. 255.
+    def over(cls, cloud: OrientedPoints, *, neighbours: int | None = None) -> "MlsField":
+        """neighbours: how many make the surface at a point; more smooth out more noise and more detail.
 
-        neighbours: how many make the surface at a point; more smooth out more noise and more detail. By default the
-        number that best foretells points left out.
+        By default the number that best foretells points left out.
         """
-        cloud = OrientedPoints.of(points, normals, colors, frame)
         return cls(cloud, neighbours or best_support(cloud))
 
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
@@ -59,15 +49,6 @@ class MlsField(Field):
         for start in range(0, len(at), size := max(1, min(CHUNK, FEW_NEIGHBOURS // self.neighbours))):
             value[start : start + size] = self._values(at[start : start + size])
         return torch.as_tensor(value, dtype=points.dtype, device=points.device)
-
-    def color(
-        self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"] | None = None
-    ) -> Float[Tensor, "n 3"]:
-        return self.cloud.color(points) if self.has_color else super().color(points, directions)
-
-    def seen(self, points: Shaped[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
-        """Whether points of the cloud are near: elsewhere the surface is invented."""
-        return self.cloud.seen(points)
 
     def near_surface(
         self, points: Float[np.ndarray, "n 3"]
@@ -82,17 +63,12 @@ class MlsField(Field):
         return values, normals
 
     def spec(self) -> dict[str, Any]:
-        """What beside `tensors()` describes this field, as JSON."""
-        return {"type": "MlsField", "frame": self.frame.to_json(), "bounds": self.bounds, "neighbours": self.neighbours}
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The cloud's tensors."""
-        return self.cloud.tensors()
+        return {**super().spec(), "neighbours": self.neighbours}
 
     @classmethod
     def restore(cls, spec: dict[str, Any], tensors: dict[str, Tensor]) -> "MlsField":
         """The inverse of `spec` and `tensors`."""
-        return cls(OrientedPoints.restore(spec, tensors), spec["neighbours"])
+        return cls(cls.restored_cloud(spec, tensors), spec["neighbours"])
 
     def _values(self, points: np.ndarray) -> np.ndarray:
         distance = self.cloud.distance(points)

@@ -4,16 +4,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float
 from scipy.ndimage import distance_transform_edt, map_coordinates
 from torch import Tensor
 
 from isofield.errors import InputError
+from isofield.fields.classical.field import PointsField
 from isofield.fields.classical.points import OrientedPoints
 from isofield.fields.classical.poisson_solver import HALF, Box, solve
 from isofield.fields.field import Field
 from isofield.fields.grid import SparseGrid
-from isofield.frame import UnitFrame
 
 SCREENING = 4.0  # Kazhdan and Hoppe 2013, section 6
 FAR_CELLS = 64  # along the cube: the lattice on which distances far from the surface are taken
@@ -22,38 +22,27 @@ GOLDEN = np.pi * (3 - np.sqrt(5))
 UNIT_BOUNDS = ((-1.0,) * 3, (1.0,) * 3)
 
 
-class PoissonField(Field):
+class PoissonField(PointsField):
     """Screened Poisson (Kazhdan and Hoppe 2013) on a lattice, scaled to be a distance near the surface.
 
     The indicator-like solution is divided by its gradient's length at the points, which makes it a signed distance
     within about a cell; beyond, it turns into the distance to the sign changes of a coarser lattice. It is closed:
-    where points are missing a smooth membrane spans the gap, and `seen` tells it from what was measured. Normals that
-    look inward turn the sign over. Memory: about 500 MB at 256 cells.
+    where points are missing a smooth membrane spans the gap, and `seen` tells it from what was measured. Memory:
+    about 500 MB at 256 cells.
     """
 
+    prefix = "cloud."
+
     def __init__(self, grid: SparseGrid, cloud: OrientedPoints):
-        self.grid, self.cloud = grid, cloud
-        self.frame, self.bounds, self.lipschitz = cloud.frame, grid.bounds, grid.lipschitz
-        self.has_color = cloud.colors is not None
+        super().__init__(cloud)
+        self.grid, self.bounds, self.lipschitz = grid, grid.bounds, grid.lipschitz
 
     @classmethod
-    def of(
-        cls,
-        points: Shaped[np.ndarray, "n 3"],
-        normals: Shaped[np.ndarray, "n 3"],
-        colors: Shaped[np.ndarray, "n 3"] | None = None,
-        *,
-        frame: UnitFrame | None = None,
-        cells: int | None = None,
-        screening: float = SCREENING,
-    ) -> "PoissonField":
-        """From points of the unit frame with outward normals and any sRGB colours in 0 .. 255.
+    def over(cls, cloud: OrientedPoints, *, cells: int | None = None, screening: float = SCREENING) -> "PoissonField":
+        """cells: along the cube [-1, 1]^3, a multiple of 64 (by default as fine as the points, 256 at most).
 
-        cells: along the cube [-1, 1]^3, a multiple of 64 (by default as fine as the points, 256 at most).
-        screening: how strongly the surface is drawn to the points. Raises InputError for points beyond the cube, too
-        few points, or numbers that are not finite.
+        screening: how strongly the surface is drawn to the points. Raises InputError for points beyond the cube.
         """
-        cloud = OrientedPoints.of(points, normals, colors, frame)
         if np.abs(cloud.points).max() > 1.05:
             raise InputError("points", "some lie beyond the unit frame", "give points of the unit frame")
         cells = cells or cells_of_size(cloud.spacing)
@@ -66,28 +55,17 @@ class PoissonField(Field):
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         return self.grid.sdf(points)
 
-    def color(
-        self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"] | None = None
-    ) -> Float[Tensor, "n 3"]:
-        return self.cloud.color(points) if self.has_color else super().color(points, directions)
-
-    def seen(self, points: Shaped[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
-        """Whether points of the cloud are near: elsewhere the surface is invented."""
-        return self.cloud.seen(points)
-
     def spec(self) -> dict[str, Any]:
-        """What beside `tensors()` describes this field, as JSON."""
-        return {"type": "PoissonField", "frame": self.frame.to_json(), "bounds": self.bounds, "grid": self.grid.spec()}
+        return {**super().spec(), "grid": self.grid.spec()}
 
     def tensors(self) -> dict[str, Tensor]:
         """The grid's tensors and the cloud's."""
-        return self.grid.tensors() | {f"cloud.{name}": value for name, value in self.cloud.tensors().items()}
+        return self.grid.tensors() | super().tensors()
 
     @classmethod
     def restore(cls, spec: dict[str, Any], tensors: dict[str, Tensor]) -> "PoissonField":
         """The inverse of `spec` and `tensors`."""
-        cloud = {name.removeprefix("cloud."): value for name, value in tensors.items() if name.startswith("cloud.")}
-        return cls(SparseGrid.restore(spec["grid"], tensors), OrientedPoints.restore(spec, cloud))
+        return cls(SparseGrid.restore(spec["grid"], tensors), cls.restored_cloud(spec, tensors))
 
 
 def cells_of_size(size: float) -> int:

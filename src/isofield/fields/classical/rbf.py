@@ -4,16 +4,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int
 from scipy.linalg import solve
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
+from isofield.fields.classical.field import PointsField
 from isofield.fields.classical.points import OrientedPoints
 from isofield.fields.classical.winding import Inside
-from isofield.fields.field import Field
-from isofield.frame import UnitFrame
 
 MOST_POINTS = 20_000  # of more, those of a cell of a lattice are averaged
 PATCH = 64  # surface points at the core of a patch, at most
@@ -21,36 +20,29 @@ OFF_SURFACE = 1.5  # spacings from the surface to the points beside it
 REACH = 2.0  # spacings from the points to where the winding number takes over
 
 
-class RbfField(Field):
+class RbfField(PointsField):
     """Carr et al. 2001: s(x) = p(x) + sum l_i |x - x_i|, p linear, with s = 0 at the points and s = d beside them.
 
     One system of all centres would take their cube in time, so boxes of few points are solved with their neighbourhood
     and blended by weights that fall to zero at the border of each (partition of unity, Wendland 2004, ch. 29). Beyond
     `reach` of the points, where splines are free to oscillate, the sign is that of the points' winding number and the
-    value the distance to the nearest point: this removes stray pieces. Inside-out normals turn the sign over.
+    value the distance to the nearest point: this removes stray pieces.
     """
 
+    prefix = "cloud."
+
     def __init__(self, cloud: OrientedPoints, patches: "Patches"):
-        self.cloud, self.patches = cloud, patches
-        self.frame, self.has_color = cloud.frame, cloud.colors is not None
+        super().__init__(cloud)
+        self.patches = patches
         self.inside, self.reach = Inside(cloud), REACH * cloud.spacing
 
     @classmethod
-    def of(
-        cls,
-        points: Shaped[np.ndarray, "n 3"],
-        normals: Shaped[np.ndarray, "n 3"],
-        colors: Shaped[np.ndarray, "n 3"] | None = None,
-        *,
-        frame: UnitFrame | None = None,
-        smoothing: float = 0.0,
-    ) -> "RbfField":
-        """From points of the unit frame with outward normals and any sRGB colours in 0 .. 255.
+    def over(cls, cloud: OrientedPoints, *, smoothing: float = 0.0) -> "RbfField":
+        """smoothing: added to the diagonal, in spacings; 0 goes through every point, more goes past noisy ones.
 
-        smoothing: added to the diagonal, in spacings; 0 goes through every point, more goes past noisy ones.
         Of more than 20,000 points, those close together are averaged first.
         """
-        cloud = thinned(OrientedPoints.of(points, normals, colors, frame), MOST_POINTS)
+        cloud = thinned(cloud, MOST_POINTS)
         centers, values = off_surface(cloud)
         return cls(cloud, Patches.fit(cloud, centers, values, smoothing * cloud.spacing))
 
@@ -67,28 +59,14 @@ class RbfField(Field):
             value[away] = (1 - far[away]) * value[away] + far[away] * self.inside.far_distance(at[away])
         return torch.as_tensor(value, dtype=points.dtype, device=points.device)
 
-    def color(
-        self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"] | None = None
-    ) -> Float[Tensor, "n 3"]:
-        return self.cloud.color(points) if self.has_color else super().color(points, directions)
-
-    def seen(self, points: Shaped[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
-        """Whether points of the cloud are near: elsewhere the surface is invented."""
-        return self.cloud.seen(points)
-
-    def spec(self) -> dict[str, Any]:
-        """What beside `tensors()` describes this field, as JSON."""
-        return {"type": "RbfField", "frame": self.frame.to_json(), "bounds": self.bounds}
-
     def tensors(self) -> dict[str, Tensor]:
         """The cloud's tensors and those of the patches."""
-        return {f"cloud.{name}": value for name, value in self.cloud.tensors().items()} | self.patches.tensors()
+        return super().tensors() | self.patches.tensors()
 
     @classmethod
     def restore(cls, spec: dict[str, Any], tensors: dict[str, Tensor]) -> "RbfField":
         """The inverse of `spec` and `tensors`."""
-        cloud = {name.removeprefix("cloud."): value for name, value in tensors.items() if name.startswith("cloud.")}
-        return cls(OrientedPoints.restore(spec, cloud), Patches.restore(tensors))
+        return cls(cls.restored_cloud(spec, tensors), Patches.restore(tensors))
 
 
 class Patches:

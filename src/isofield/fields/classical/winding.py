@@ -6,12 +6,11 @@ from typing import Any
 import igl
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from isofield.fields.classical.field import PointsField
 from isofield.fields.classical.points import OrientedPoints
-from isofield.fields.field import Field
-from isofield.frame import UnitFrame
 
 ORDER, ACCURACY = 2, 2.0  # Barill et al. 2018: Taylor order, and the ratio of distance to size from which it is used
 TRANSITION = 0.125  # far away the sign turns over where the winding number is within this of a half
@@ -54,31 +53,23 @@ class Inside:
         return turned * self.cloud.distance(points)
 
 
-class WindingField(Field):
+class WindingField(PointsField):
     """The winding number of the points themselves, made a distance near the surface.
 
     Its dipoles are made blunt within e = 2 spacings, (d^2 + e^2) in place of d^2. In front of a plane it is then
     w = (1 - d / sqrt(d^2 + e^2)) / 2, which is solved for the distance: d = e u / sqrt(1 - u^2) with u = 1 - 2w.
-    Inside-out normals turn the sign over.
     """
 
     def __init__(self, cloud: OrientedPoints, level: float | None = None):
-        self.cloud, self.inside = cloud, Inside(cloud)
-        self.frame, self.has_color = cloud.frame, cloud.colors is not None
+        super().__init__(cloud)
+        self.inside = Inside(cloud)
         self.softening = SOFTENING * cloud.spacing
         self.level = self._level_at_points() if level is None else level
 
     @classmethod
-    def of(
-        cls,
-        points: Shaped[np.ndarray, "n 3"],
-        normals: Shaped[np.ndarray, "n 3"],
-        colors: Shaped[np.ndarray, "n 3"] | None = None,
-        *,
-        frame: UnitFrame | None = None,
-    ) -> "WindingField":
-        """From points of the unit frame with outward normals and any sRGB colours in 0 .. 255."""
-        return cls(OrientedPoints.of(points, normals, colors, frame))
+    def over(cls, cloud: OrientedPoints) -> "WindingField":
+        """It has no options."""
+        return cls(cloud)
 
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         at = points.detach().cpu().numpy().astype(np.float64)
@@ -90,27 +81,13 @@ class WindingField(Field):
         value = np.where(far, np.sign(u) * distance, value)
         return torch.as_tensor(value, dtype=points.dtype, device=points.device)
 
-    def color(
-        self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"] | None = None
-    ) -> Float[Tensor, "n 3"]:
-        return self.cloud.color(points) if self.has_color else super().color(points, directions)
-
-    def seen(self, points: Shaped[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
-        """Whether points of the cloud are near: elsewhere the surface is invented."""
-        return self.cloud.seen(points)
-
     def spec(self) -> dict[str, Any]:
-        """What beside `tensors()` describes this field, as JSON."""
-        return {"type": "WindingField", "frame": self.frame.to_json(), "bounds": self.bounds, "level": self.level}
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The cloud's tensors."""
-        return self.cloud.tensors()
+        return {**super().spec(), "level": self.level}
 
     @classmethod
     def restore(cls, spec: dict[str, Any], tensors: dict[str, Tensor]) -> "WindingField":
         """The inverse of `spec` and `tensors`."""
-        return cls(OrientedPoints.restore(spec, tensors), spec["level"])
+        return cls(cls.restored_cloud(spec, tensors), spec["level"])
 
     def _level_at_points(self) -> float:
         """Median of the number close to both sides of the points; it is a half only where the surface is flat."""
