@@ -61,9 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _inspect(settings: InspectSettings) -> Answer:
     check_exists(settings.input)
+    from isofield.cloud.inspect import inspect_cloud
+    from isofield.cloud.read import looks_like_cloud
     from isofield.mesh.inspect import inspect
 
-    inspection = inspect(settings.input)
+    inspection = inspect_cloud(settings.input) if looks_like_cloud(settings.input) else inspect(settings.input)
     return Answer(inspection.to_json(), f"{inspection}\n")
 
 

@@ -126,8 +126,12 @@ def load(folder: str | Path) -> "Field":
     folder = Path(folder)
     if NAME.fullmatch(folder.name):
         return load_checkpoint(folder).field()
-    read_config(folder)
+    config = read_config(folder)
     checkpoint = newest_checkpoint(folder)
+    if checkpoint is None and config.get("method") == "ball-pivoting":
+        raise InputError(
+            folder, "ball pivoting gives a mesh and no field", "take its mesh.ply, or fit by another --method"
+        )
     if checkpoint is None:
         raise InputError(folder, "this run has no checkpoint yet", "run the command that began it once more")
     return checkpoint.field()

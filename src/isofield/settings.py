@@ -17,10 +17,10 @@ BUDGET = 30.0  # seconds of a fit that is told no length
 
 @dataclass(frozen=True)
 class InspectSettings:
-    """Say what is in a mesh file: closedness, components, faults, extent, colours, and what `fit` will do about it."""
+    """Say what is in a file of a mesh or of points: pieces, faults, noise, extent, colours, and what `fit` will do."""
 
     input: Positional[Path]
-    """Mesh file: .ply .obj .glb .gltf .stl .off .dae"""
+    """Mesh file: .ply .obj .glb .gltf .stl .off .dae; or points: .ply .xyz .txt .pcd .npz .obj .las"""
     json: bool = False
     """Print one JSON object on stdout, and nothing else there."""
     seed: int = 0
@@ -31,13 +31,13 @@ class InspectSettings:
 
 @dataclass(frozen=True)
 class FitSettings:
-    """Turn a mesh into a field, and the field into a closed, coloured mesh beside a report of how good it is.
+    """Turn a mesh or a cloud of points into a field, and the field into a mesh beside a report of how good it is.
 
     Running the same command again goes on where it stopped.
     """
 
     input: Positional[Path]
-    """Mesh file: .ply .obj .glb .gltf .stl .off .dae"""
+    """Mesh file: .ply .obj .glb .gltf .stl .off .dae; or points: .ply .xyz .txt .pcd .npz .obj .las"""
     output: Output
     """Run folder to write: meshes, report.json, preview.png, config.json, env.json, log.jsonl, checkpoints."""
     budget: float | None = None
@@ -46,8 +46,13 @@ class FitSettings:
     """Training steps, exactly: same machine, seed and steps give the same bytes."""
     resolution: int = 256
     """Points along the longest side of the lattice that the mesh is extracted on."""
-    method: Literal["learned", "grid", "exact"] = "learned"
-    """learned: a small network; grid: a sparse grid of distances; exact: the mesh itself, its distance computed."""
+    method: Literal["learned", "sal", "grid", "exact", "poisson", "mls", "rbf", "ball-pivoting"] = "learned"
+    """learned: a small network; sal: one that needs no normals and no agreement of faces (sign-agnostic learning);
+    grid: a sparse grid of distances; exact: the mesh, or one through the points, its distance computed; of points
+    only, poisson: screened Poisson; mls: moving least squares; rbf: radial basis functions; ball-pivoting: triangles
+    between the points, no field."""
+    close: bool = False
+    """Of points: keep the surface invented where there are none, however much it is."""
     encoding: Literal["hash", "fourier", "positional", "none"] = "hash"
     """How points enter the network: hash grid, random Fourier features, NeRF's positional code, as they are."""
     activation: Literal["relu", "softplus", "sine", "hosc"] = "relu"

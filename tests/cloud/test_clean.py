@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from isofield.cli import main
 from isofield.cloud.clean import clean, first_of_equals, outlier_mask, thinned_rows
 from isofield.cloud.cloud import Cloud, frame_of
 from isofield.cloud.inspect import inspect_cloud
@@ -111,9 +112,9 @@ def test_inspection_says_what_there_is_and_what_is_done(tmp_path):
     assert (found.normals, found.colors, found.sensors) == (False, False, True)
     assert found.extent == pytest.approx((2, 2, 2), rel=0.01)
     assert found.plan == (
-        "do without 1 rows whose coordinates are not finite",
+        "do without 1 row whose coordinates are not finite",
         "take 50 repeated points once",
-        "leave out 1 outliers",
+        "leave out 1 outlier",
         "estimate normals and turn them towards the sensors",
     )
     assert json.loads(json.dumps(found.to_json()))["spacing"] == found.spacing
@@ -130,3 +131,15 @@ def test_a_flat_cloud_and_colours_are_named(tmp_path):
     assert "find no inside: all points lie in one plane" in plan
     assert "fit its colour as well" in plan
     assert "estimate normals and turn them outward, by their winding number" in plan
+
+
+def test_the_command_inspects_clouds(tmp_path, capsys):
+    np.savetxt(tmp_path / "a.xyz", sphere(500))
+    assert main(["inspect", str(tmp_path / "a.xyz"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["points"], found["normals"]) == (500, False)
+    assert main(["inspect", str(tmp_path / "a.xyz")]) == 0
+    assert "estimate normals" in capsys.readouterr().out
+    (tmp_path / "bad.xyz").write_text("1 2 3\n1,5 2,5 3,5\n")
+    assert main(["inspect", str(tmp_path / "bad.xyz")]) == 2
+    assert "line 2" in capsys.readouterr().err

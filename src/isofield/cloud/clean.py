@@ -18,7 +18,8 @@ LONELY, OFF_PLANE = (
     0.35,
 )  # times the spacing around it, and sine to all planes of its neighbours: beside a surface
 ROUNDS = 4
-FEWEST = 2 * AROUND  # points below which no statistics are made
+FEWEST = 2 * AROUND  # points below which no statistics are made, and no field is fitted
+MOST = 1_000_000  # points that a field is fitted to; of more, those are taken that lie spread out
 
 
 @dataclass(frozen=True)

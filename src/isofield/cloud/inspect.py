@@ -5,8 +5,9 @@ from os import PathLike
 
 import numpy as np
 
-from isofield.cloud.clean import CloudReport, clean
+from isofield.cloud.clean import FEWEST, MOST, CloudReport, clean
 from isofield.cloud.cloud import Cloud
+from isofield.cloud.orient import with_own_normals
 from isofield.cloud.read import read_cloud
 
 FAR_NOISE = 0.02  # noise over extent beyond which detail is lost
@@ -25,6 +26,7 @@ class CloudInspection:
     dropped: int
     duplicates: int
     outliers: int
+    thinned: int
     kept: int
     spacing: float
     noise: float
@@ -55,7 +57,7 @@ class CloudInspection:
 def inspect_cloud(path: str | PathLike) -> CloudInspection:
     """Read the file, clean a copy, and report; raises InputError as `read_cloud` does."""
     cloud = read_cloud(path)
-    kept, report = clean(cloud)
+    kept, report = clean(cloud, at_most=MOST)
     low, high = kept.points.min(0), kept.points.max(0)
     return CloudInspection(
         file=str(path),
@@ -63,6 +65,7 @@ def inspect_cloud(path: str | PathLike) -> CloudInspection:
         dropped=cloud.dropped,
         duplicates=report.duplicates,
         outliers=report.outliers,
+        thinned=report.thinned,
         kept=report.kept,
         spacing=report.spacing,
         noise=report.noise,
@@ -77,13 +80,16 @@ def inspect_cloud(path: str | PathLike) -> CloudInspection:
 
 def _plan(cloud: Cloud, report: CloudReport, extent: np.ndarray) -> list[str]:
     sides = "towards the sensors" if cloud.sensors is not None else "outward, by their winding number"
+    own = with_own_normals(cloud) is not None
     flat, rough = float(extent.min()) == 0, report.noise > FAR_NOISE * float(extent.max())
     lines = {
-        f"do without {cloud.dropped:,} rows whose coordinates are not finite": cloud.dropped,
-        f"take {report.duplicates:,} repeated points once": report.duplicates,
-        f"leave out {report.outliers:,} outliers": report.outliers,
-        "use its normals": cloud.normals is not None,
-        f"estimate normals and turn them {sides}": cloud.normals is None,
+        f"do without {_count(cloud.dropped, 'row')} whose coordinates are not finite": cloud.dropped,
+        f"take {_count(report.duplicates, 'repeated point')} once": report.duplicates,
+        f"do without {report.thinned:,} of many close together": report.thinned,
+        f"leave out {_count(report.outliers, 'outlier')}": report.outliers,
+        f"be refused: fewer than {FEWEST} points are left": report.kept < FEWEST,
+        "use its normals": own,
+        f"estimate normals and turn them {sides}": not own,
         "fit its colour as well": cloud.colors is not None,
         f"smooth much away: the noise is {report.noise:.3g}": rough,
         "find no inside: all points lie in one plane": flat,
@@ -94,3 +100,7 @@ def _plan(cloud: Cloud, report: CloudReport, extent: np.ndarray) -> list[str]:
 def _triple(values: np.ndarray) -> tuple[float, float, float]:
     x, y, z = values.tolist()
     return x, y, z
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number:,} {one if number == 1 else one + 's'}"

@@ -22,6 +22,7 @@ from isofield.frame import UnitFrame
 DIPOLES = 4000  # whose pairs are all looked at; the rest of a cloud follows its neighbours among them
 AREA_NEIGHBOURS = 8
 TINY = 1e-20  # square of a length in the unit frame that is none
+KNOWN = 0.99  # share of points with a normal of their own that makes these the ones to use
 GRAZING = 0.15  # cosine below which a sensor does not tell the side
 
 
@@ -38,6 +39,14 @@ def with_normals(cloud: Cloud) -> tuple[Cloud, Orientation]:
     """The cloud with estimated and oriented normals in place of whatever it had."""
     oriented = orient_normals(cloud.points, estimate_normals(cloud.points), cloud.sensors)
     return replace(cloud, normals=oriented.normals), oriented
+
+
+def with_own_normals(cloud: Cloud) -> Cloud | None:
+    """The points that have a normal, if that is nearly all of them; else None."""
+    if cloud.normals is None:
+        return None
+    known = np.asarray(cloud.normals.any(axis=1))
+    return cloud.take(known) if known.mean() > KNOWN else None
 
 
 def orient_normals(

@@ -60,11 +60,10 @@ def looks_like_cloud(path: str | PathLike) -> bool:
 
 def _only_points(path: Path) -> bool:
     found = False
-    with path.open("rb") as file:
-        for line in file:
-            if line.lstrip().startswith((b"f ", b"f\t")):
-                return False
-            found = found or line.lstrip().startswith((b"v ", b"v\t"))
+    for line in path.read_bytes().splitlines():
+        if line.lstrip().startswith((b"f ", b"f\t")):
+            return False
+        found = found or line.lstrip().startswith((b"v ", b"v\t"))
     return found
 
 

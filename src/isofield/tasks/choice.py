@@ -40,6 +40,8 @@ def why(settings: FitSettings, colored: bool) -> str:
         return f"the exact distance itself, {color}: nothing is more accurate, but the mesh is stored with it"
     if settings.method == "grid":
         return f"a sparse grid of exact distances, {color}: no training, but megabytes, and accurate to its spacing"
+    if settings.method == "sal":
+        return f"a network by sign-agnostic learning, {color}, as asked: the faces need not agree about their sides"
     if settings.encoding == "hash":
         return f"a hash grid before a small network, {color}: the most accurate learned field for its time and size"
     return f"a network on {settings.encoding} encoding with {settings.activation}, {color}: as asked"

@@ -1,6 +1,8 @@
 """`isofield fit`: a mesh becomes a field, the field a mesh again, and the two are measured against each other."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,24 +11,29 @@ import numpy as np
 import torch
 import trimesh
 
+from isofield.cloud.read import looks_like_cloud
 from isofield.errors import InputError
 from isofield.fields.exact import ExactField
 from isofield.fields.field import Field
 from isofield.fields.grid import SparseGrid
-from isofield.fields.neural import NeuralField, default_field
+from isofield.fields.neural import NeuralField, default_color, default_field
 from isofield.files import sha256
 from isofield.frame import UnitFrame
 from isofield.interrupt import interruptible
 from isofield.mesh.color import color_kind
 from isofield.mesh.read import read_mesh
+from isofield.mesh.sample import sample_surface
 from isofield.progress import progress
 from isofield.runs import Run, open_run, read_config
 from isofield.settings import BUDGET, FitSettings, config_of
 from isofield.tasks.choice import network, recipe, why
 from isofield.tasks.objectives import Distances, Objective, TrainingData
 from isofield.tasks.results import write_results
-from isofield.tasks.sal import surface_frame
+from isofield.tasks.sal import SignAgnostic, check_sign, sign_agnostic_start, sign_test, surface_frame
 from isofield.tasks.training import Clock, Cost, Length, Training, train
+
+MESH_METHODS = ("learned", "grid", "exact", "sal")
+SIGN_PROBES = 10_000  # surface points at which the sides of a sign-agnostic field are tested
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,12 @@ def _settled(run: Run | None, steps: int | None, budget: float) -> Length | None
 
 def run_fit(settings: FitSettings) -> dict[str, Any]:
     """Write the run folder, return what report.json holds. Raises InputError, IsofieldError, Interrupted."""
+    if looks_like_cloud(settings.input):
+        from isofield.tasks.fit_cloud import run_fit_cloud
+
+        _check_length(settings)
+        return run_fit_cloud(settings)
+    _check_method(settings)
     mesh = read_mesh(settings.input)
     _check_surface(mesh, settings.input)
     _check_length(settings)
@@ -116,12 +129,20 @@ def run_fit(settings: FitSettings) -> dict[str, Any]:
     with open_run(settings.output, config, length=("steps", "budget"), restart=settings.restart) as run:
         print(f"isofield: {choice}", file=sys.stderr)
         field: Field
-        if settings.method == "learned":
+        if settings.method in ("learned", "sal"):
             field, cost = _learned(mesh, settings, run, colored)
         else:
             field, cost = _computed(mesh, settings, run)
         facts = {"input": str(settings.input), "class": settings.class_name, "choice": choice}
         return write_results(run.folder, mesh, field, cost, settings.resolution, settings.seed, facts)
+
+
+def _check_method(settings: FitSettings) -> None:
+    if settings.method not in MESH_METHODS:
+        fault = f"{settings.method} needs points, and {settings.input} has triangles"
+        raise InputError("--method", fault, f"choose one of {', '.join(MESH_METHODS)}")
+    if settings.close:
+        raise InputError("--close", f"is about points, and {settings.input} has triangles", "leave it away")
 
 
 def _check_surface(mesh: trimesh.Trimesh, path: Path) -> None:
@@ -148,12 +169,25 @@ def _check_length(settings: FitSettings) -> None:
 def _learned(mesh: trimesh.Trimesh, settings: FitSettings, run: Run, colored: bool) -> tuple[Field, Cost]:
     if run.config["steps"] is None and run.config["budget"] is None:
         run.settle(budget=BUDGET)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        field = network(settings, colored)
+    sided = settings.method == "learned"
+    with seeded(settings.seed):
+        color = default_color() if colored else None
+        field = network(settings, colored) if sided else sign_agnostic_start(mesh, color, settings.seed)
+    objective: Objective = recipe(settings) if sided else SignAgnostic()
     steps, budget = run.config["steps"], run.config["budget"] or BUDGET
-    fitted = fit(mesh, field, recipe(settings), steps=steps, budget=budget, seed=settings.seed, run=run, silent=False)
+    fitted = fit(mesh, field, objective, steps=steps, budget=budget, seed=settings.seed, run=run, silent=False)
+    if not sided:
+        surface = sample_surface(mesh, SIGN_PROBES, settings.seed)[0]
+        check_sign(sign_test(fitted.field, fitted.field.frame.to_unit(surface)), str(settings.input))
     return fitted.field, fitted.cost
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """torch's global generator starts from the seed in the block, and goes on as before after it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def _computed(mesh: trimesh.Trimesh, settings: FitSettings, run: Run) -> tuple[Field, Cost]:

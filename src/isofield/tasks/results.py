@@ -41,7 +41,7 @@ def write_results(
     report = {
         **facts,
         **numbers,
-        **_size(folder, field),
+        **size_of(folder, field),
         "seconds": cost.seconds,
         "cpu_seconds": cost.cpu_seconds,
         "steps": cost.steps,
@@ -54,7 +54,7 @@ def write_results(
     return report
 
 
-def _size(folder: Path, field: Field) -> dict[str, int]:
+def size_of(folder: Path, field: Field) -> dict[str, int]:
     """Numbers stored, and the bytes of the file that stores them."""
     assert isinstance(field, Saveable)
     _, newest = max(list_checkpoints(folder))
