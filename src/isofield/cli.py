@@ -19,7 +19,15 @@ from isofield import __version__
 from isofield.console import answering, explain, json_text, rendered, show_warning, table_text
 from isofield.errors import InputError, IsofieldError
 from isofield.files import check_exists, real_path
-from isofield.settings import DemoSettings, EvaluateSettings, FitSettings, InspectSettings, MeshSettings, RepairSettings
+from isofield.settings import (
+    DemoSettings,
+    EvaluateSettings,
+    FitSettings,
+    InspectSettings,
+    MeshSettings,
+    RepairSettings,
+    ViewSettings,
+)
 
 DESCRIPTION = "Any mesh in, a signed distance field in the middle, a closed and coloured mesh out, measured."
 _HELP_INDENT = " " * 9  # what the parser repeats of an option's help below its name
@@ -103,6 +111,15 @@ def _evaluate(settings: EvaluateSettings) -> Answer:
     return Answer(report, rendered(table(report)))
 
 
+def _view(settings: ViewSettings) -> Answer:
+    for path in (*settings.input, *([settings.truth] if settings.truth else [])):
+        check_exists(path)
+    from isofield.viewer import run_view
+
+    report = run_view(settings)
+    return Answer(report, "".join(f"{line}\n" for line in (*report["notes"], report["screenshot"]) if line))
+
+
 def _demo(settings: DemoSettings) -> Answer:
     if settings.output.exists() and not settings.output.is_dir():
         raise InputError(settings.output, "is a file", "name a folder")
@@ -118,6 +135,7 @@ VERBS: dict[str, tuple[type, Callable[[Any], Answer]]] = {
     "mesh": (MeshSettings, _mesh),
     "repair": (RepairSettings, _repair),
     "evaluate": (EvaluateSettings, _evaluate),
+    "view": (ViewSettings, _view),
     "demo": (DemoSettings, _demo),
 }
 

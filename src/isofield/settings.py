@@ -10,6 +10,8 @@ from isofield.errors import InputError
 
 Output = Annotated[Path, arg(aliases=("-o",))]
 Unit = Literal["mm", "cm", "m", "in"]
+Axis = Literal["x", "y", "z"]
+Colors = Literal["own", "plain", "error", "seen"]
 METERS: dict[Unit, float] = {"mm": 0.001, "cm": 0.01, "m": 1.0, "in": 0.0254}
 MOST = {"resolution": 8192, "width": 1 << 14, "depth": 256}  # what is beyond fills any memory
 BUDGET = 30.0  # seconds of a fit that is told no length
@@ -157,6 +159,51 @@ class EvaluateSettings:
     """Print one JSON object on stdout, and nothing else there."""
     debug: bool = False
     """Show the traceback of an error."""
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """Look at meshes, point clouds and runs side by side: in the browser until Ctrl-C, or as one picture."""
+
+    input: Positional[tuple[Path, ...]]
+    """Mesh files, point clouds and run folders."""
+    port: int | None = None
+    """Port of the page; 8080 or, if that is taken, any free one by default."""
+    host: str = "127.0.0.1"
+    """Address to listen at; by default only this machine can open the page, 0.0.0.0 lets the network."""
+    screenshot: Path | None = None
+    """Write the page's first view as a .png and leave; needs no browser."""
+    truth: Path | None = None
+    """Mesh to measure all against; by default a run is measured against its input if that can be found."""
+    colors: Colors = "own"
+    """own, plain, error (distance to the truth), or seen (what a scan saw, and what was invented)."""
+    resolution: int = 128
+    """Lattice points along the longest side for the surface of a run; a slider on the page."""
+    level: float = 0.0
+    """Signed distance of the surface shown of a run, in unit lengths; a slider on the page."""
+    slice: Axis | None = None
+    """Cut across this axis and show the signed distance on the plane."""
+    at: float = 0.0
+    """Where the cut lies along its axis, in unit lengths from the middle; a slider on the page."""
+    up: Literal["y", "z"] | None = None
+    """The axis that points up on the screen; guessed by default."""
+    seed: int = 0
+    """Seed of every random number."""
+    json: bool = False
+    """Print one JSON object on stdout in the end, and nothing else there."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def __post_init__(self) -> None:
+        if not self.input:
+            raise InputError("X", "is missing: there is nothing to look at", "name a mesh, a cloud or a run folder")
+        _check_at_least(self, resolution=2, port=0)
+        if self.port is not None and self.port > 65535:
+            raise InputError("--port", f"{self.port} is too large", "give at most 65535")
+        if not abs(self.level) < float("inf"):
+            raise InputError("--level", f"{self.level} is no distance", "give a number, 0 for the surface itself")
+        if not -1 <= self.at <= 1:
+            raise InputError("--at", f"{self.at} is beyond the shape", "give a number from -1 to 1")
 
 
 @dataclass(frozen=True)
