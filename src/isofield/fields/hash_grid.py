@@ -89,7 +89,9 @@ class _CompiledLookUp(torch.autograd.Function):
         ctx.save_for_backward(positions, table)
         ctx.layout = layout
         out = torch.empty(len(positions), len(layout) * table.shape[1])
-        shared_out(hash_kernel.features, len(positions), _numpy(positions), _numpy(table), layout, out.numpy())
+        shared_out(
+            hash_kernel.features, len(positions), _numpy(positions), _words(table, table), layout, _words(out, table)
+        )
         return out
 
     @staticmethod
@@ -100,15 +102,13 @@ class _CompiledLookUp(torch.autograd.Function):
         by_position = by_table = None
         if ctx.needs_input_grad[0]:
             by_position = torch.empty_like(positions, memory_format=torch.contiguous_format)
-            given = (_numpy(positions), _numpy(table), _numpy(upstream))
+            given = (_numpy(positions), _words(table, table), _words(upstream, table))
             shared_out(hash_kernel.point_gradient, len(positions), *given, ctx.layout, by_position.numpy())
             by_position *= (positions >= 0) & (positions <= 1)
         if ctx.needs_input_grad[1]:
             by_table = torch.empty_like(table)
-            sums = by_table.numpy()
-            shared_out(
-                hash_kernel.table_gradient, len(ctx.layout), _numpy(positions), _numpy(upstream), ctx.layout, sums
-            )
+            pull, sums = _words(upstream, table), _words(by_table, table)
+            shared_out(hash_kernel.table_gradient, len(ctx.layout), _numpy(positions), pull, ctx.layout, sums)
         return by_position, by_table, None
 
 
@@ -119,6 +119,11 @@ def _plain_gradients(
     inputs = [tensor for tensor, want in zip((positions, table), wanted, strict=False) if want]
     gradients = iter(torch.autograd.grad(values, inputs, upstream, create_graph=True))
     return [next(gradients) if want else None for want in wanted[:2]]
+
+
+def _words(tensor: Tensor, table: Tensor) -> np.ndarray:
+    """Features as the kernel's words: in pairs, where the table's rows have no odd one."""
+    return _numpy(tensor).view(np.float32 if table.shape[1] % 2 else np.complex64)
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:
