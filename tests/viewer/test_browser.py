@@ -66,13 +66,14 @@ def drawn(image: np.ndarray) -> np.ndarray:
 
 def test_the_page_draws_all_in_view_and_its_controls_reach_the_field(viewer, tmp_path):
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, ALONE])
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, ALONE], timeout=1000 * PATIENCE)
         page = browser.new_page(viewport={"width": 1000, "height": 600})
+        page.set_default_timeout(1000 * PATIENCE)
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(viewer.url)
         page.add_style_tag(content=".mantine-Notification-root { display: none }")  # that rendering is in software
-        page.wait_for_selector("canvas", timeout=PATIENCE * 1000)
+        page.wait_for_selector("canvas")
         until(lambda: drawn(picture(page)).mean() > 0.1)
         start, before = settled(page), viewer.scene
         level = page.locator("input[inputmode=decimal]").first

@@ -106,6 +106,15 @@ def test_a_run_fitted_to_points_was_seen_where_they_are(files):
     assert drawn(one(files / "run"), 40, 0.0).seen is None
 
 
+def test_a_fine_mesh_is_thinned_and_counted_as_it_is(files, monkeypatch):
+    pytest.importorskip("fast_simplification")
+    monkeypatch.setattr("isofield.viewer.drawn.MOST_FACES", 500)
+    found = drawn(one(files / "unit.ply"))
+    assert len(found.mesh.faces) <= 500
+    assert np.linalg.norm(found.mesh.vertices, axis=1) == pytest.approx(np.ones(len(found.mesh.vertices)), abs=0.03)
+    assert found.about == "1,280 triangles, closed"
+
+
 def test_thinning_keeps_rows_of_the_cloud_and_spacing_is_that_of_a_lattice(files):
     cloud = one(files / "cloud.xyz").shape
     few = thinned(cloud, 100)

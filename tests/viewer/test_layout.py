@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from isofield.viewer.layout import FILLED, GAP, natural_aspect, side_by_side, start_view, to_scale, view_axes
+from isofield.viewer.layout import FILLED, FOV, GAP, natural_aspect, side_by_side, start_view, to_scale, view_axes
 from isofield.viewer.screenshot import to_pixels
 
 UPS = [(0.0, 1.0, 0.0), (0.0, 0.0, 1.0)]
@@ -45,6 +45,13 @@ def test_the_start_view_is_the_nearest_that_shows_everything(up, aspect):
     camera = start_view(points, up, aspect).camera(round(aspect * height), height)
     reach = np.abs(to_pixels(camera, points) / (camera.width, camera.height) * 2 - 1).max()
     assert reach == pytest.approx(FILLED, abs=1e-6)
+
+
+@pytest.mark.parametrize("aspect", [0.4, 1.0, 3.0])
+def test_the_view_is_as_narrow_along_its_longer_side_whatever_the_shape(aspect):
+    camera = start_view(outline(3), UPS[0], aspect).camera(round(aspect * 400), 400)
+    across = max(camera.width, camera.height) / camera.intrinsics[0, 0]
+    assert across == pytest.approx(2 * np.tan(FOV / 2), rel=1e-3)
 
 
 def test_up_is_up_and_the_front_is_seen():

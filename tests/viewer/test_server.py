@@ -11,7 +11,7 @@ import pytest
 import trimesh
 
 from isofield.cli import main
-from isofield.errors import InputError
+from isofield.errors import InputError, IsofieldError
 from isofield.mesh.read import read_mesh
 from isofield.viewer.items import read_items
 from isofield.viewer.scene import Choice, compose
@@ -112,6 +112,24 @@ def test_controls_change_what_is_sent_and_only_that(files):
         viewer.refresh()
         assert viewer.scene.up == (0.0, 1.0, 0.0)
     free_port(HOST, viewer.port)
+
+
+def test_what_cannot_be_drawn_is_said_and_the_page_goes_on(files, monkeypatch):
+    pytest.importorskip("viser")
+
+    def refuse(*_):
+        raise IsofieldError("not like that")
+
+    with Viewer(read_items((files / "unit.ply",)), Choice(), HOST, 0) as viewer:
+        sent, scene = dict(viewer.stage.sent), viewer.scene
+        with monkeypatch.context() as patch:
+            patch.setattr("isofield.viewer.server.compose", refuse)
+            viewer.refresh()
+        assert viewer.panel.notes.content == "not like that"
+        assert viewer.scene is scene
+        assert viewer.stage.sent == sent
+        viewer.refresh()
+        assert "1,280 triangles" in viewer.panel.notes.content
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")

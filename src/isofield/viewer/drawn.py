@@ -13,6 +13,7 @@ from isofield.demo.display import decimated, refined, to_uint8
 from isofield.errors import IsofieldError
 from isofield.fields.field import Field
 from isofield.mesh.audit import audit
+from isofield.mesh.color import color_kind
 from isofield.meshing.extract import extract
 from isofield.metrics.residuals import Residuals
 from isofield.render.camera import Vector
@@ -23,7 +24,7 @@ from isofield.viewer.items import Item
 from isofield.viewer.layout import view_axes
 
 FACES = 100_000  # to which coarse meshes are cut, so that textures and errors show
-MOST_FACES = 400_000  # of an extracted mesh
+MOST_FACES = 400_000  # to which finer meshes are thinned, but for textured ones
 MOST_POINTS = 200_000
 SEEN, INVENTED = (0.30, 0.58, 0.80), (0.95, 0.62, 0.25)
 
@@ -129,7 +130,8 @@ def _of_field(item: Item, field: Field, resolution: int, level: float) -> Surfac
 
 
 def _of_mesh(item: Item, mesh: trimesh.Trimesh) -> Surface:
-    shown = refined(mesh, FACES)
+    large = len(mesh.faces) > MOST_FACES and color_kind(mesh) in ("none", "vertex")
+    shown = decimated(mesh, MOST_FACES) if large else refined(mesh, FACES)
     return Surface(item, shown.mesh, shown.normals, shown.colors, _counted(mesh, audit(mesh).watertight))
 
 

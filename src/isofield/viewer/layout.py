@@ -9,7 +9,7 @@ from isofield.frame import UnitFrame
 from isofield.render.camera import Camera, Vector, look_at, orbit
 from isofield.render.pictures import AZIMUTH, ELEVATION
 
-FOV = np.deg2rad(28.0)  # vertical field of view
+FOV = np.deg2rad(28.0)  # field of view along the longer side: a row of items is seen from nearly one direction
 FILLED = 0.9  # share of the picture that the scene fills at most
 GAP = 0.35  # between neighbours, in scene units: the largest item has radius 1
 ALIKE = 5.0  # items whose sizes differ by a larger factor are not shown to scale
@@ -81,10 +81,10 @@ def start_view(points: Float[np.ndarray, "n 3"], up: Vector, aspect: float) -> V
     local = points @ axes
     middle = (local.min(0) + local.max(0)) / 2
     x, y, z = np.abs(local - middle)[:, 0], np.abs(local - middle)[:, 1], (local - middle)[:, 2]
-    slope = FILLED * np.tan(FOV / 2)
-    distance = max(float((x / (slope * aspect) - z).max()), float((y / slope - z).max()), 0.1)
+    half = np.tan(FOV / 2) / max(aspect, 1.0)  # half the picture's height, at distance 1
+    distance = max(float((x / (FILLED * half * aspect) - z).max()), float((y / (FILLED * half) - z).max()), 0.1)
     target = axes @ middle
-    return View(_vector(target - distance * axes[:, 2]), _vector(target), up, float(FOV))
+    return View(_vector(target - distance * axes[:, 2]), _vector(target), up, float(2 * np.arctan(half)))
 
 
 def natural_aspect(points: Float[np.ndarray, "n 3"], up: Vector) -> float:

@@ -1,7 +1,6 @@
 """`isofield view`: in the browser until Ctrl-C, or one picture."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from isofield.errors import InputError
@@ -22,17 +21,18 @@ def run_view(settings: ViewSettings) -> dict[str, Any]:
     if settings.screenshot is None:
         import_viser()
         free_port(settings.host, settings.port)  # before anything is read
-    else:
-        _check_picture(settings.screenshot)
+    elif settings.screenshot.suffix.lower() != ".png":
+        raise InputError(settings.screenshot, "is no name for a picture", "let it end in .png")
     items = read_items(settings.input, settings.truth)
     choice = start(items, settings)
     check_choice(items, choice)
     names = [item.name for item in items]
     if settings.screenshot is None:
-        return {"items": names, "url": _serve(items, choice, settings), "screenshot": None, "notes": []}
+        _serve(items, choice, settings)
+        return {"items": names, "screenshot": None, "notes": []}
     scene = compose(items, choice)
     save_png(screenshot(scene, HEIGHT), settings.screenshot)
-    return {"items": names, "url": None, "screenshot": str(settings.screenshot), "notes": scene.notes}
+    return {"items": names, "screenshot": str(settings.screenshot), "notes": scene.notes}
 
 
 def start(items: list[Item], settings: ViewSettings) -> Choice:
@@ -43,18 +43,10 @@ def start(items: list[Item], settings: ViewSettings) -> Choice:
     )
 
 
-def _serve(items: list[Item], choice: Choice, settings: ViewSettings) -> str:
-    with Viewer(items, choice, settings.host, settings.port) as viewer:
-        print(f"view: {viewer.url} (Ctrl-C ends it)", file=sys.stderr, flush=True)
-        try:
+def _serve(items: list[Item], choice: Choice, settings: ViewSettings) -> None:
+    try:
+        with Viewer(items, choice, settings.host, settings.port) as viewer:
+            print(f"view: {viewer.url} (Ctrl-C ends it)", file=sys.stderr, flush=True)
             viewer.watch()
-        except KeyboardInterrupt:
-            print("view: closed", file=sys.stderr)
-        return viewer.url
-
-
-def _check_picture(path: Path) -> None:
-    if path.suffix.lower() != ".png":
-        raise InputError(path, "is no name for a picture", "let it end in .png")
-    if not path.parent.is_dir():
-        raise InputError(path, "its folder does not exist", "make it first")
+    except KeyboardInterrupt:
+        print("view: closed", file=sys.stderr)
