@@ -30,7 +30,7 @@ FLOORS = [
     {"mesh"},
     {"cloud"},
     {"fields", "losses"},
-    {"meshing", "render", "metrics", "checkpoints", "runs"},
+    {"meshing", "render", "views", "metrics", "checkpoints", "runs"},
     {"tasks"},
     {"demo", "viewer", "cli", "__main__"},
 ]

@@ -34,10 +34,10 @@ def color_kind(mesh: trimesh.Trimesh) -> ColorKind:
     if (
         visual.uv is not None
         and len(visual.uv)
-        and any(_image(material) is not None for material in _materials(visual))
+        and any(image_of(material) is not None for material in materials_of(visual))
     ):
         return "texture"
-    return "face" if any(_is_painted(material) for material in _materials(visual)) else "none"
+    return "face" if any(_is_painted(material) for material in materials_of(visual)) else "none"
 
 
 def surface_colors(
@@ -94,7 +94,7 @@ def _material_colors(
     which = np.zeros(len(face_index), int)
     if isinstance(visual.material, MultiMaterial):
         which = np.asarray(visual.face_materials)[face_index]
-    for index, material in enumerate(_materials(visual)):
+    for index, material in enumerate(materials_of(visual)):
         rows = which == index
         if rows.any():
             colors[rows] = _one_material(material, None if uv is None else uv[rows], int(rows.sum()))
@@ -106,16 +106,16 @@ def _material_colors(
 
 
 def _one_material(material: Material, uv: np.ndarray | None, count: int) -> np.ndarray:
-    image = _image(material)
+    image = image_of(material)
     if image is None or uv is None:
-        return np.tile(_base_color(material), (count, 1))
+        return np.tile(base_color(material), (count, 1))
     color = bilinear(np.asarray(image if image.mode == "RGB" else image.convert("RGB")), uv) / 255.0
     if isinstance(material, PBRMaterial) and material.baseColorFactor is not None:
         color = to_srgb(to_linear(color) * (np.asarray(material.baseColorFactor)[:3] / 255.0))
     return color
 
 
-def _base_color(material: Material) -> np.ndarray:
+def base_color(material: Material) -> np.ndarray:
     """sRGB colour of a material without texture: MTL's Kd is sRGB, glTF's baseColorFactor is linear."""
     if not _is_painted(material):
         return np.full(3, UNPAINTED)
@@ -130,12 +130,13 @@ def _is_painted(material: Material) -> bool:
     return isinstance(material, SimpleMaterial) and not np.array_equal(material.diffuse, SimpleMaterial().diffuse)
 
 
-def _image(material: Material) -> Image.Image | None:
+def image_of(material: Material) -> Image.Image | None:
     """The picture, unless it is the grey 2 x 2 one that trimesh puts where a file names none."""
     image = material.baseColorTexture if isinstance(material, PBRMaterial) else getattr(material, "image", None)
     placeholder = image is not None and image.size == (2, 2) and np.array_equal(image, color_image())
     return None if placeholder else image
 
 
-def _materials(visual: TextureVisuals) -> list[Material]:
+def materials_of(visual: TextureVisuals) -> list[Material]:
+    """One, or those that `face_materials` counts."""
     return list(visual.material.materials) if isinstance(visual.material, MultiMaterial) else [visual.material]

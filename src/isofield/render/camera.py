@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
+
+from isofield.errors import InputError
 
 Number = float | int
 Vector = tuple[Number, Number, Number]
@@ -34,6 +36,20 @@ class Camera:
         pixels = np.stack([x, y, np.ones_like(x)], axis=-1)
         directions = pixels @ np.linalg.inv(self.intrinsics).T @ self.camera_to_world[:3, :3].T
         return directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+
+    def resized(self, width: int, height: int) -> "Camera":
+        """The same field of view in other pixels; raises InputError for another shape of rectangle."""
+        if self.width * height != self.height * width:
+            fault = f"are of {self.width} x {self.height}, which {width} x {height} would distort"
+            raise InputError("cameras", fault, "choose a size of the same proportions")
+        scale = np.diag([width / self.width, height / self.height, 1.0])
+        return Camera(self.camera_to_world, scale @ self.intrinsics, width, height)
+
+    def project(self, points: Shaped[np.ndarray, "n 3"]) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
+        """Where points of the world come to lie, in pixels, and their distance along the axis, negative behind."""
+        local = (np.asarray(points, np.float64) - self.eye) @ self.camera_to_world[:3, :3]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (local @ self.intrinsics.T)[:, :2] / local[:, 2:], local[:, 2]
 
     def enlarged(self, factor: int) -> "Camera":
         """The same picture with `factor` times as many pixels along each side."""

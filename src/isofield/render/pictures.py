@@ -11,9 +11,10 @@ from scipy.ndimage import uniform_filter
 from isofield.files import replacing
 from isofield.frame import UnitFrame
 from isofield.mesh.distance import MeshDistance
+from isofield.mesh.paint import CLAY
 from isofield.render.camera import Camera, Number, Vector, orbit
 from isofield.render.colormap import error_colors, ramp, round_limit
-from isofield.render.shade import CLAY, draw, look, normals_seen, paint, picture
+from isofield.render.shade import draw, look, normals_seen, paint, picture
 
 Picture = UInt8[np.ndarray, "h w 3"]
 AnyPicture = UInt8[np.ndarray, "_ _ 3"]

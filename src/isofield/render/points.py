@@ -4,8 +4,8 @@ import numpy as np
 import trimesh
 from jaxtyping import Shaped
 
+from isofield.mesh.paint import CLAY
 from isofield.mesh.surfels import Surfels
-from isofield.render.shade import CLAY
 
 MOST = 40_000
 

@@ -1,11 +1,13 @@
-"""Triangles to pixels: a z-buffer in plain torch, the same on a CPU and a GPU. (Imports torch.)"""
+"""Triangles to pixels: a z-buffer in plain torch for any device, and compiled for processors. (Imports torch.)"""
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from isofield.render import raster_kernel
 from isofield.render.camera import Camera
 
 NEAR = 1e-2
@@ -32,7 +34,18 @@ def rasterize(
     meets the plane at barycentric coordinates proportional to d.(b x c), d.(c x a), d.(a x b). No projection, so faces
     that cross the camera's plane need no splitting, and an edge shared by two faces leaves no gap: its two values are
     exact opposites. Ties go to the lower face index; the result does not depend on the order of execution.
+
+    What lies on a processor is drawn by the compiled twin of `rasterize_torch`.
     """
+    if vertices.device.type == "cpu":
+        return _rasterize_compiled(vertices, faces, camera, near)
+    return rasterize_torch(vertices, faces, camera, near=near)
+
+
+def rasterize_torch(
+    vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"], camera: Camera, *, near: float = NEAR
+) -> Fragments:
+    """`rasterize` in plain torch, on any device."""
     local, rays = _to_camera(vertices, camera), _pixel_rays(camera, vertices)
     keys = torch.full((camera.height * camera.width,), EMPTY, device=vertices.device)
     for start in range(0, len(faces), FACES):
@@ -42,6 +55,20 @@ def rasterize(
         edges, determinant = _edge_functions(corners[busy], rays)
         _draw(keys, edges, determinant, boxes[busy], busy + start, camera, near)
     return _fragments(keys, local, faces, rays, camera)
+
+
+def _rasterize_compiled(vertices: Tensor, faces: Tensor, camera: Camera, near: float) -> Fragments:
+    points, corners = vertices.double().contiguous().numpy(), faces.contiguous().numpy()
+    pose, shape = np.asarray(camera.camera_to_world, np.float64), (camera.height, camera.width)
+    intrinsics = np.ascontiguousarray(camera.intrinsics, np.float64)
+    local, pixels, rays = np.empty_like(points), np.empty((len(points), 2)), np.linalg.inv(intrinsics)
+    eye, rotation = pose[:3, 3].copy(), pose[:3, :3].copy()
+    raster_kernel.project(points, eye, rotation, intrinsics, local, pixels)
+    nearest, face = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int64)
+    raster_kernel.draw(local, pixels, corners, intrinsics, rays, float(near), nearest, face)
+    barycentric, depth = np.zeros((*shape, 3), np.float32), np.full(shape, np.inf, np.float32)
+    raster_kernel.look_closer(local, corners, rays, face, barycentric, depth)
+    return Fragments(torch.from_numpy(face), torch.from_numpy(barycentric), torch.from_numpy(depth))
 
 
 def _to_camera(vertices: Tensor, camera: Camera) -> Tensor:

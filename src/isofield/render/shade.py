@@ -10,11 +10,11 @@ from scipy.ndimage import uniform_filter
 
 from isofield.frame import UnitFrame
 from isofield.mesh.color import color_kind, surface_colors, to_linear, to_srgb
+from isofield.mesh.paint import CLAY
 from isofield.render.camera import Camera
 from isofield.render.normals import corner_normals, flat_normals
 from isofield.render.rasterize import Fragments, rasterize
 
-CLAY = (0.74, 0.76, 0.80)  # sRGB of a mesh without colours
 SUPERSAMPLE = 3
 KEY = (-0.45, -0.65, -0.62)  # towards the main light, in camera axes: over the left shoulder
 

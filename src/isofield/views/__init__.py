@@ -1,0 +1,1 @@
+"""Sets of pictures with known cameras, in anybody's format."""
