@@ -20,11 +20,13 @@ from isofield.console import answering, explain, json_text, rendered, show_warni
 from isofield.errors import InputError, IsofieldError
 from isofield.files import check_exists, real_path
 from isofield.settings import (
+    ConvertSettings,
     DemoSettings,
     EvaluateSettings,
     FitSettings,
     InspectSettings,
     MeshSettings,
+    RenderSettings,
     RepairSettings,
     ViewSettings,
 )
@@ -120,6 +122,22 @@ def _view(settings: ViewSettings) -> Answer:
     return Answer(report, "".join(f"{line}\n" for line in (*report["notes"], report["screenshot"]) if line))
 
 
+def _render(settings: RenderSettings) -> Answer:
+    check_exists(settings.input)
+    from isofield.tasks.render import run_render
+
+    report = run_render(settings)
+    return Answer(report, table_text(report))
+
+
+def _convert(settings: ConvertSettings) -> Answer:
+    check_exists(settings.input)
+    from isofield.tasks.convert import run_convert
+
+    report = run_convert(settings)
+    return Answer(report, table_text(report))
+
+
 def _demo(settings: DemoSettings) -> Answer:
     if settings.output.exists() and not settings.output.is_dir():
         raise InputError(settings.output, "is a file", "name a folder")
@@ -136,6 +154,8 @@ VERBS: dict[str, tuple[type, Callable[[Any], Answer]]] = {
     "repair": (RepairSettings, _repair),
     "evaluate": (EvaluateSettings, _evaluate),
     "view": (ViewSettings, _view),
+    "render": (RenderSettings, _render),
+    "convert": (ConvertSettings, _convert),
     "demo": (DemoSettings, _demo),
 }
 

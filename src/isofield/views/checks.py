@@ -17,11 +17,9 @@ FOCALS = (0.05, 100.0)  # widths: what lies outside is no picture's focal length
 def numbers(where: str, value: Any, count: int, what: str) -> Float[np.ndarray, " n"]:
     """A flat or nested list of exactly so many finite numbers; raises InputError."""
     flat = _flat(value)
-    wrong = next(
-        (x for x in flat if isinstance(x, bool) or not isinstance(x, int | float) or not math.isfinite(x)), None
-    )
-    if wrong is not None:
-        raise InputError(where, f"{what} holds {wrong!r:.40}, which is no finite number", "write plain numbers")
+    wrong = [x for x in flat if isinstance(x, bool) or not isinstance(x, int | float) or not math.isfinite(x)]
+    if wrong:
+        raise InputError(where, f"{what} holds {wrong[0]!r:.40}, which is no finite number", "write plain numbers")
     if len(flat) != count:
         raise InputError(where, f"{what} has {len(flat)} numbers, not {count}", f"write all {count}")
     return np.array(flat, np.float64)
@@ -47,7 +45,7 @@ def pose(where: str, matrix: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4
         even = scale > 0 and np.abs(gram / scale**2 - np.eye(3)).max() < SKEWED
         fault = f"is scaled by {scale:.4g}" if even else "is no rotation: its columns are not unit and at right angles"
         raise InputError(where, f"its pose {fault}", FIX_POSE)
-    if np.linalg.det(rotation) < 0:
+    if np.cross(rotation[:, 0], rotation[:, 1]) @ rotation[:, 2] < 0:
         raise InputError(where, "its pose is mirrored (determinant -1: a left-handed camera)", FIX_POSE)
     return matrix
 

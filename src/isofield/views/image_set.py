@@ -11,6 +11,7 @@ from PIL import Image
 from isofield.errors import InputError
 from isofield.mesh.color import to_linear, to_srgb
 from isofield.render.camera import Camera
+from isofield.views.regions import Region, nearest_part, smooth_part
 from isofield.views.store import Store
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -34,11 +35,13 @@ class World:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """name: of the picture in its store; camera: where it was taken from; flipped: shown mirrored, left to right."""
+    """A picture with its camera. name: in the store; region: the part of the file that is shown (all of it), brought to
+    the camera's size; flipped: that part is shown mirrored, left to right."""
 
     name: str
     camera: Camera
     flipped: bool = False
+    region: Region | None = None
 
     @property
     def shape(self) -> str:
@@ -48,12 +51,16 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Views in the order of their file. Nothing but names and cameras is in memory; pictures are read on request."""
+    """Views in the order of their file. Nothing but names and cameras is in memory; pictures are read on request.
+
+    kind: the layout it came in; turn: rotation of the world since then, for what the files say in world axes.
+    """
 
     store: Store
     views: tuple[View, ...]
     world: World = field(default_factory=World)
     kind: str = "EG3D"
+    turn: Float[np.ndarray, "3 3"] = field(default_factory=lambda: np.eye(3))
 
     def __len__(self) -> int:
         return len(self.views)
@@ -63,8 +70,14 @@ class ImageSet:
         image = self._image(self.views[index].name)
         if "A" in image.getbands() or "transparency" in image.info:
             image = image.convert("RGBA")
-            return self._turned(index, _laid_on(np.asarray(image), self.world.background))
-        return self._turned(index, np.asarray(image.convert("RGB")))
+            pixels = _laid_on(np.asarray(image), self.world.background)
+        else:
+            pixels = np.asarray(image.convert("RGB"))
+        view, (red, green, blue) = self.views[index], self.world.background
+        if view.region is not None:
+            fill = (round(255 * red), round(255 * green), round(255 * blue))
+            pixels = smooth_part(pixels, view.region, view.camera.width, view.camera.height, fill)
+        return np.ascontiguousarray(pixels[:, ::-1]) if view.flipped else pixels
 
     def depth(self, index: int) -> Float[np.ndarray, "h w"] | None:
         """Distance along the ray, infinite where nothing is hit; None where it is not known. Raises InputError."""
@@ -75,32 +88,30 @@ class ImageSet:
             depth = np.load(io.BytesIO(self.store.read(name)), allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
             raise InputError(f"{self.store.path}/{name}", f"is no array ({error})", EXPORT_AGAIN) from None
-        camera = self.views[index].camera
-        if depth.shape != (camera.height, camera.width) or depth.dtype.kind != "f":
-            fault = (
-                f"holds {depth.dtype} {depth.shape}, not a number for each of {camera.width} x {camera.height} pixels"
-            )
+        width, height = size_of(self.store, self.views[index].name)
+        if depth.shape != (height, width) or depth.dtype.kind != "f":
+            fault = f"holds {depth.dtype} {depth.shape}, not floats of {height} rows, {width} columns"
             raise InputError(f"{self.store.path}/{name}", fault, EXPORT_AGAIN)
-        return self._turned(index, depth.astype(np.float32))
+        return self._shown(index, depth.astype(np.float32), np.inf)
 
     def normal(self, index: int) -> Float[np.ndarray, "h w 3"] | None:
         """World-space unit normals to 8 bits, near zero where nothing is hit; None where they are not known."""
         name = beside(self.views[index].name, ".normal.png")
         if name not in self.store.names:
             return None
-        normal = self._turned(index, np.asarray(self._image(name).convert("RGB")) / 127.5 - 1)
-        return normal * [-1, 1, 1] if self.views[index].flipped else normal
+        normal = self._shown(index, np.asarray(self._image(name).convert("RGB")) / 127.5 - 1, 0.0)
+        return normal * ([-1, 1, 1] if self.views[index].flipped else 1) @ self.turn.T
 
     def mask(self, index: int) -> Bool[np.ndarray, "h w"] | None:
         """What is the shape: from its mask, its depth, or its picture's own transparency; None where not known."""
         name = beside(self.views[index].name, ".mask.png")
         if name in self.store.names:
-            return self._turned(index, np.asarray(self._image(name).convert("L")) > 127)
+            return self._shown(index, np.asarray(self._image(name).convert("L")) > 127, False)
         depth = self.depth(index)
         if depth is not None:
             return np.isfinite(depth)
         image = self._image(self.views[index].name)
-        return self._turned(index, np.asarray(image.getchannel("A")) > 127) if "A" in image.getbands() else None
+        return self._shown(index, np.asarray(image.getchannel("A")) > 127, False) if "A" in image.getbands() else None
 
     def shapes(self) -> dict[str, list[int]]:
         """Indices of the views of each shape."""
@@ -121,8 +132,12 @@ class ImageSet:
             raise InputError(f"{self.store.path}/{name}", f"is no readable picture ({error})", EXPORT_AGAIN) from None
         return image
 
-    def _turned(self, index: int, pixels: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(pixels[:, ::-1]) if self.views[index].flipped else pixels
+    def _shown(self, index: int, values: np.ndarray, fill: float | bool) -> np.ndarray:
+        """Exact values of a file as the view shows them."""
+        view = self.views[index]
+        if view.region is not None:
+            values = nearest_part(values, view.region, view.camera.width, view.camera.height, fill)
+        return np.ascontiguousarray(values[:, ::-1]) if view.flipped else values
 
 
 def beside(name: str, suffix: str) -> str:

@@ -1,26 +1,28 @@
 """Where the files of a set lie: in a folder, or in an uncompressed zip; read in the same way."""
 
 import zipfile
+from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 from isofield.errors import InputError
 from isofield.files import check_exists, check_plain, explained
 
 
-class Store(Protocol):
+class Store(ABC):
     """A tree of files. Names are relative, with slashes."""
 
     path: Path
 
     @property
+    @abstractmethod
     def names(self) -> frozenset[str]: ...
 
+    @abstractmethod
     def read(self, name: str) -> bytes: ...
 
 
-class Folder:
+class Folder(Store):
     """The files below a folder; what begins with a dot is passed over."""
 
     def __init__(self, path: Path):
@@ -38,7 +40,7 @@ class Folder:
             return path.read_bytes()
 
 
-class Zip:
+class Zip(Store):
     """The files of a zip archive, as if the folder that holds all of them were the root.
 
     Raises InputError for what is no zip, or holds compressed entries: those cannot be read in any order.
