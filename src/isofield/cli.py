@@ -28,6 +28,7 @@ from isofield.settings import (
     MeshSettings,
     RenderSettings,
     RepairSettings,
+    SynthesizeSettings,
     ViewSettings,
 )
 
@@ -138,6 +139,14 @@ def _convert(settings: ConvertSettings) -> Answer:
     return Answer(report, table_text(report))
 
 
+def _synthesize(settings: SynthesizeSettings) -> Answer:
+    real_path(settings.output)
+    from isofield.tasks.synthesize import run_synthesize
+
+    report = run_synthesize(settings)
+    return Answer(report, table_text(report))
+
+
 def _demo(settings: DemoSettings) -> Answer:
     if settings.output.exists() and not settings.output.is_dir():
         raise InputError(settings.output, "is a file", "name a folder")
@@ -156,6 +165,7 @@ VERBS: dict[str, tuple[type, Callable[[Any], Answer]]] = {
     "view": (ViewSettings, _view),
     "render": (RenderSettings, _render),
     "convert": (ConvertSettings, _convert),
+    "synthesize": (SynthesizeSettings, _synthesize),
     "demo": (DemoSettings, _demo),
 }
 

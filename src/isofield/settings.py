@@ -311,6 +311,42 @@ class ViewSettings:
 
 
 @dataclass(frozen=True)
+class SynthesizeSettings:
+    """Make shapes of a family: closed, coloured parts in the unit frame, y up and front +z, with their labels.
+
+    The same seed gives the same bytes, whatever --jobs; running the same command again makes only what is missing.
+    """
+
+    family: Positional[Literal["cars", "chairs", "tables", "lamps", "sofas", "planes"]]
+    """What to make."""
+    output: Output
+    """Folder to write: FAMILY_00000.ply and .json (parts, tree, symmetry, adjacency), manifest.json, sheet.png"""
+    count: Annotated[int, arg(name="n", aliases=("-n",))] = 100
+    """How many; a folder that holds fewer is added to."""
+    union: bool = False
+    """One closed surface for each shape in the place of its parts, through their exact distance."""
+    resolution: int = 256
+    """Points along the longest side of the lattice of --union."""
+    jobs: int | None = None
+    """Processes at a time; by default one for each core."""
+    backend: str = "loky"
+    """Where they run: loky, or the name of a cluster that joblib knows, such as dask or ray."""
+    seed: int = 0
+    """Seed of the first shape, and with their number of all others."""
+    restart: bool = False
+    """Make every shape anew."""
+    json: bool = False
+    """Print one JSON object on stdout, and nothing else there."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def __post_init__(self) -> None:
+        _check_at_least(self, resolution=16, jobs=1)
+        if self.count < 1:
+            raise InputError("-n", f"{self.count} shapes are none", "give at least 1")
+
+
+@dataclass(frozen=True)
 class DemoSettings:
     """Run the main job on bundled models and show it on a page that needs no network."""
 

@@ -1,0 +1,1 @@
+"""Families of shapes that never end: from a seed to closed, coloured, labelled parts."""

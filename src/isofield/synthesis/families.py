@@ -1,0 +1,19 @@
+"""All families, by the names that the command takes."""
+
+from isofield.synthesis.cars import car
+from isofield.synthesis.chairs import chair
+from isofield.synthesis.lamps import lamp
+from isofield.synthesis.parts import Builder
+from isofield.synthesis.planes import plane
+from isofield.synthesis.sofas import sofa
+from isofield.synthesis.tables import table
+
+FAMILIES: dict[str, Builder] = {
+    "cars": car,
+    "chairs": chair,
+    "tables": table,
+    "lamps": lamp,
+    "sofas": sofa,
+    "planes": plane,
+}
+VERSION = 1  # of what a seed means: grows with every change of a shape
