@@ -141,10 +141,10 @@ def test_ctrl_c_leaves_cleanly_and_the_address_is_said(files):
         line = process.stderr.readline()
         assert line.startswith(f"view: http://{HOST}:"), line + process.stderr.read()
         port = int(line.split(":")[3].split()[0])
-        with urllib.request.urlopen(f"http://{HOST}:{port}", timeout=30) as page:
+        with urllib.request.urlopen(f"http://{HOST}:{port}", timeout=120) as page:
             assert b"<html" in page.read()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert out == ""
     assert "Traceback" not in err
