@@ -75,8 +75,26 @@ def _inspect(settings: InspectSettings) -> Answer:
     from isofield.cloud.inspect import inspect_cloud
     from isofield.cloud.read import looks_like_cloud
     from isofield.mesh.inspect import inspect
+    from isofield.views.read import is_views
 
+    if is_views(settings.input):
+        return _inspect_views(settings)
+    if settings.output is not None:
+        raise InputError("--output", "is for sets of pictures", "leave it out")
     inspection = inspect_cloud(settings.input) if looks_like_cloud(settings.input) else inspect(settings.input)
+    return Answer(inspection.to_json(), f"{inspection}\n")
+
+
+def _inspect_views(settings: InspectSettings) -> Answer:
+    from isofield.views.inspect import inspect_views
+
+    inspection = inspect_views(settings.input)
+    if settings.output is not None:
+        from isofield.render.pictures import save_png
+        from isofield.views.chart import chart
+        from isofield.views.read import scan
+
+        save_png(chart(scan(settings.input)[0]), settings.output)
     return Answer(inspection.to_json(), f"{inspection}\n")
 
 

@@ -26,10 +26,15 @@ BUDGET = 30.0  # seconds of a fit that is told no length
 
 @dataclass(frozen=True)
 class InspectSettings:
-    """Say what is in a file of a mesh or of points: pieces, faults, noise, extent, colours, and what `fit` will do."""
+    """Say what is in a file of a mesh or of points: pieces, faults, noise, extent, colours, and what `fit` will do.
+
+    Of a set of posed pictures: sizes, poses, and which pictures or cameras are wrong.
+    """
 
     input: Positional[Path]
-    """Mesh file: .ply .obj .glb .gltf .stl .off .dae; or points: .ply .xyz .txt .pcd .npz .obj .las"""
+    """Mesh: .ply .obj .glb .gltf .stl .off .dae; points: .ply .xyz .txt .pcd .npz .obj .las; or pictures: folder, .zip"""
+    output: Annotated[Path | None, arg(aliases=("-o",))] = None
+    """Of pictures: draw cameras, and a cube of the world as they see it, into this .png."""
     json: bool = False
     """Print one JSON object on stdout, and nothing else there."""
     seed: int = 0

@@ -1,0 +1,157 @@
+"""Do pictures and cameras belong together? Judged by silhouettes: all of them must be shadows of one shape.
+
+Points that lie inside (nearly) all silhouettes form the visual hull (Laurentini 1994); where cameras are right its
+shadow covers every silhouette, where they are wrong it is too small. So each known way to get cameras wrong is tried.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped, UInt8
+
+from isofield.render.camera import Camera
+from isofield.views.change import crop_camera
+from isofield.views.image_set import ImageSet
+from isofield.views.poses import nearest_point
+
+LEAST = 4  # views of one shape from which silhouettes can contradict each other
+CELLS = 44  # points along each side of the hull's box
+COARSE = 32  # pixels along the longer side of a silhouette's box
+GAPS, FEWER = 0.015, 0.5  # uncovered share from which another convention is named, if it leaves so much less of it
+ODD = 0.06  # cover that a single view must lack against the others to be called mislabelled
+EDGE = 12  # levels from the background's colour
+
+OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
+HALF_TURN = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+class Silhouette(NamedTuple):
+    """cut: it goes on beyond the picture, where nothing is known."""
+
+    mask: Bool[np.ndarray, "h w"]
+    camera: Camera
+    cut: bool = False
+
+
+def _posed(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Silhouette], Silhouette]:
+    def changed(seen: Silhouette) -> Silhouette:
+        camera = seen.camera
+        pose = change(camera.camera_to_world)
+        return seen._replace(camera=Camera(pose, camera.intrinsics, camera.width, camera.height))
+
+    return changed
+
+
+AS_GIVEN = "as given"
+CONVENTIONS: dict[str, Callable[[Silhouette], Silhouette]] = {
+    AS_GIVEN: lambda seen: seen,
+    "cameras have OpenGL's axes (y up, z backward), not OpenCV's": _posed(lambda pose: pose @ OPENGL),
+    "poses are world-to-camera, not cam-to-world": _posed(np.linalg.inv),
+    "poses are world-to-camera with OpenGL's axes": _posed(lambda pose: np.linalg.inv(OPENGL @ pose)),
+    "pictures are mirrored left to right, or the cameras are those of a left-handed world": (
+        lambda seen: seen._replace(mask=seen.mask[:, ::-1])
+    ),
+    "pictures are upside down": lambda seen: seen._replace(mask=seen.mask[::-1]),
+    "pictures are turned by half a turn (x left, y up)": _posed(lambda pose: pose @ HALF_TURN),
+}
+
+
+def silhouette(views: ImageSet, index: int, picture: UInt8[np.ndarray, "h w 3"]) -> Silhouette | None:
+    """From its mask, or from a picture with an even background; None where there is neither, or nothing is seen."""
+    mask = views.mask(index)
+    if mask is None:
+        mask = foreground(picture)
+    if mask is None or not mask.any() or mask.all():
+        return None
+    rim = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    return Silhouette(mask, views.views[index].camera, bool(rim.mean() > 0.01))
+
+
+def foreground(picture: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w"] | None:
+    """What differs from the colour of the rim; None where the rim has many colours."""
+    rim = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]]).astype(int)
+    color = np.median(rim, axis=0)
+    if (np.abs(rim - color).max(1) <= EDGE).mean() < 0.8:
+        return None
+    return np.abs(picture.astype(int) - color).max(2) > EDGE
+
+
+def covers(seen: list[Silhouette], dissent: int = 0) -> Float[np.ndarray, " n"]:
+    """Share of each silhouette that the shadow of the hull lies on; of each point so many views may disagree."""
+    coarse = [_coarse(one) for one in seen]
+    points = _box(coarse)
+    inside = np.zeros(len(points), int)
+    places = []
+    for one in coarse:
+        pixels, depth = one.camera.project(points)
+        column, row = (np.floor(np.nan_to_num(part, nan=-1, posinf=-1, neginf=-1)).astype(int) for part in pixels.T)
+        within = (depth > 0) & (column >= 0) & (row >= 0) & (column < one.camera.width) & (row < one.camera.height)
+        column, row = np.where(within, column, 0), np.where(within, row, 0)
+        inside += (within & one.mask[row, column]) | (~within & (depth > 0) & one.cut)
+        places.append((within, row, column))
+    hull = inside >= len(seen) - dissent
+    return np.array([_cover(one.mask, hull & within, row, column)
+                     for one, (within, row, column) in zip(coarse, places, strict=True)])  # fmt: skip
+
+
+def judge(shapes: list[list[Silhouette]]) -> dict[str, float]:
+    """Mean cover under each convention, over all shapes; every shape needs at least `LEAST` silhouettes."""
+    return {
+        name: float(np.mean([covers([change(one) for one in seen]).mean() for seen in shapes]))
+        for name, change in CONVENTIONS.items()
+    }
+
+
+def named_fault(scores: dict[str, float]) -> str | None:
+    """The convention that fits clearly better than the one given."""
+    best = max(scores, key=lambda name: scores[name])
+    gaps = 1 - scores[AS_GIVEN]
+    return best if gaps > GAPS and 1 - scores[best] < FEWER * gaps else None
+
+
+def odd_ones(seen: list[Silhouette]) -> list[int]:
+    """Views whose silhouette the hull of the others does not cover: most likely they have another picture's camera."""
+    cover = covers(seen, dissent=1)
+    return [index for index in range(len(seen)) if cover[index] < np.median(cover) - ODD]
+
+
+def _coarse(seen: Silhouette) -> Silhouette:
+    """The silhouette's box in few pixels, each what lies at its centre, with the camera for it."""
+    mask, camera = seen.mask, seen.camera
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    step = max(bottom - top, right - left) / COARSE
+    height, width = (max(1, round(side / step)) for side in (bottom - top, right - left))
+    y = np.floor(top + (np.arange(height) + 0.5) * (bottom - top) / height).astype(int)
+    x = np.floor(left + (np.arange(width) + 0.5) * (right - left) / width).astype(int)
+    region = (float(left), float(top), float(right), float(bottom))
+    return Silhouette(mask[y[:, None], x[None]], crop_camera(camera, region, width, height), seen.cut)
+
+
+def _box(seen: list[Silhouette]) -> Float[np.ndarray, "n 3"]:
+    """Points of a cube around what all cameras look at, large enough for the largest silhouette."""
+    eyes = np.array([one.camera.eye for one in seen])
+    axes = np.array([_middle(one.camera) for one in seen])
+    center = nearest_point(eyes, axes)
+    distance = np.linalg.norm(eyes - center, axis=1)
+    reach = [d * max(o.camera.width / o.camera.intrinsics[0, 0], o.camera.height / o.camera.intrinsics[1, 1]) / 2
+             for d, o in zip(distance, seen, strict=True)]  # fmt: skip
+    side = np.linspace(-1, 1, CELLS) * max(float(np.median(reach)) * 1.5, 1e-9)
+    return center + np.stack(np.meshgrid(side, side, side, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def _middle(camera: Camera) -> Float[np.ndarray, "3"]:
+    """Unit direction of the ray through the picture's middle."""
+    ray = np.linalg.inv(camera.intrinsics) @ (camera.width / 2, camera.height / 2, 1)
+    return camera.camera_to_world[:3, :3] @ ray / np.linalg.norm(ray)
+
+
+def _cover(mask: Shaped[np.ndarray, "h w"], hull: np.ndarray, row: np.ndarray, column: np.ndarray) -> float:
+    """Share of the silhouette's coarse pixels that have a hull point in them or beside them."""
+    hits = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), bool)
+    hits[row[hull] + 1, column[hull] + 1] = True
+    wide = hits[1:-1, 1:-1].copy()
+    for dy, dx in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        wide |= hits[dy : dy + mask.shape[0], dx : dx + mask.shape[1]]
+    return float((wide & mask).sum() / mask.sum())
