@@ -32,7 +32,7 @@ class InspectSettings:
     """
 
     input: Positional[Path]
-    """Mesh: .ply .obj .glb .gltf .stl .off .dae; points: .ply .xyz .txt .pcd .npz .obj .las; or pictures: folder, .zip"""
+    """Mesh: .ply .obj .glb .gltf .stl .off .dae; points: .ply .xyz .txt .pcd .npz .obj .las; pictures: folder .zip"""
     output: Annotated[Path | None, arg(aliases=("-o",))] = None
     """Of pictures: draw cameras, and a cube of the world as they see it, into this .png."""
     json: bool = False

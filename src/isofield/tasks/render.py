@@ -9,7 +9,6 @@ import shutil
 import sys
 import time
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from PIL import Image, ImageColor
 from isofield.errors import InputError, IsofieldError
 from isofield.files import check_exists, read_json, replacing, replacing_folder, sha256, to_json
 from isofield.frame import UnitFrame
+from isofield.jobs import map_jobs
 from isofield.mesh.read import READABLE, read_mesh
 from isofield.progress import progress
 from isofield.render.camera import Camera
@@ -36,6 +36,7 @@ from isofield.views.read import read_cameras
 VIEWS = 10
 MARGIN = 1.05  # of near and far around the sphere that holds the shapes
 WHOLE = "shape.json"
+FEW = 8  # shapes that other processes are not started for
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,10 @@ def run_render(settings: RenderSettings) -> dict[str, Any]:
         jobs = [ShapeJob(name, path, settings.output / name, settings, cameras) for name, path in meshes.items()]
         due = [job for job in jobs if not (job.folder / WHOLE).exists()]
         failed: dict[str, str] = {}
+        alone = settings.device != "cpu" or len(due) < FEW
+        count = settings.jobs or (1 if alone else None)
         with progress("render", len(due)) as advance:
-            for done, (job, fault) in enumerate(zip(due, _each(due), strict=True), 1):
+            for done, (job, fault) in enumerate(zip(due, map_jobs(render_shape, due, jobs=count), strict=True), 1):
                 if fault is not None:
                     failed[job.name] = fault
                 advance(done)
@@ -143,10 +146,6 @@ def background_of(name: str) -> tuple[float, float, float]:
     except ValueError:
         raise InputError("--background", f"{name!r} is no colour", 'write white, or "#rrggbb"') from None
     return red / 255, green / 255, blue / 255
-
-
-def _each(jobs: list[ShapeJob]) -> Iterable[str | None]:
-    return map(render_shape, jobs)
 
 
 def _placed(job: ShapeJob) -> tuple[trimesh.Trimesh, UnitFrame]:

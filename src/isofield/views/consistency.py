@@ -81,18 +81,14 @@ def covers(seen: list[Silhouette], dissent: int = 0) -> Float[np.ndarray, " n"]:
     """Share of each silhouette that the shadow of the hull lies on; of each point so many views may disagree."""
     coarse = [_coarse(one) for one in seen]
     points = _box(coarse)
-    inside = np.zeros(len(points), int)
-    places = []
+    against = np.zeros(len(points), int)
     for one in coarse:
-        pixels, depth = one.camera.project(points)
-        column, row = (np.floor(np.nan_to_num(part, nan=-1, posinf=-1, neginf=-1)).astype(int) for part in pixels.T)
-        within = (depth > 0) & (column >= 0) & (row >= 0) & (column < one.camera.width) & (row < one.camera.height)
-        column, row = np.where(within, column, 0), np.where(within, row, 0)
-        inside += (within & one.mask[row, column]) | (~within & (depth > 0) & one.cut)
-        places.append((within, row, column))
-    hull = inside >= len(seen) - dissent
-    return np.array([_cover(one.mask, hull & within, row, column)
-                     for one, (within, row, column) in zip(coarse, places, strict=True)])  # fmt: skip
+        within, row, column = _places(one, points)
+        inside = np.full(len(points), one.cut)
+        inside[within] = one.mask[row, column]
+        against += ~inside
+        points, against = points[against <= dissent], against[against <= dissent]
+    return np.array([_cover(one.mask, *_places(one, points)[1:]) for one in coarse])
 
 
 def judge(shapes: list[list[Silhouette]]) -> dict[str, float]:
@@ -147,10 +143,19 @@ def _middle(camera: Camera) -> Float[np.ndarray, "3"]:
     return camera.camera_to_world[:3, :3] @ ray / np.linalg.norm(ray)
 
 
-def _cover(mask: Shaped[np.ndarray, "h w"], hull: np.ndarray, row: np.ndarray, column: np.ndarray) -> float:
+def _places(seen: Silhouette, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which points lie before the camera and inside the picture (p,), and row and column of each of those."""
+    pixels, depth = seen.camera.project(points)
+    camera = seen.camera
+    within = (depth > 0) & (pixels >= 0).all(1) & (pixels[:, 0] < camera.width) & (pixels[:, 1] < camera.height)
+    column, row = pixels[within].astype(int).T
+    return within, row, column
+
+
+def _cover(mask: Shaped[np.ndarray, "h w"], row: np.ndarray, column: np.ndarray) -> float:
     """Share of the silhouette's coarse pixels that have a hull point in them or beside them."""
     hits = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), bool)
-    hits[row[hull] + 1, column[hull] + 1] = True
+    hits[row + 1, column + 1] = True
     wide = hits[1:-1, 1:-1].copy()
     for dy, dx in ((0, 1), (2, 1), (1, 0), (1, 2)):
         wide |= hits[dy : dy + mask.shape[0], dx : dx + mask.shape[1]]

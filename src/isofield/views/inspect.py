@@ -155,8 +155,9 @@ def _problems(
         "azimuths are uneven: isofield convert --balance repeats the rare ones": (
             len(views) >= 4 * BINS and turns.max() > EVEN * turns[turns > 0].min()
         ),
-        f"nothing is seen from {int((turns == 0).sum())} of {BINS} directions": len(views) >= 4 * BINS
-        and (turns == 0).any(),
+        f"nothing is seen from {int((turns == 0).sum())} of {BINS} directions": (
+            len(views) >= 4 * BINS and (turns == 0).any()
+        ),
     }
     return [line for line, wanted in lines.items() if wanted]
 

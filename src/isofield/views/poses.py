@@ -46,11 +46,9 @@ def poses_of(cameras: list[Camera]) -> Poses:
 
 
 def nearest_point(eyes: Float[np.ndarray, "n 3"], axes: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "3"]:
-    """The point with the least sum of squared distances to the lines; near the eyes for parallel ones."""
+    """The point with the least sum of squared distances to the lines; of all such, the one nearest to the origin."""
     across = np.eye(3) - axes[:, :, None] * axes[:, None]
-    center = eyes.mean(0)
-    system, right = across.sum(0), np.einsum("nij,nj->i", across, eyes - center)
-    return center + np.linalg.lstsq(system, right, rcond=1e-6)[0]
+    return np.linalg.lstsq(across.sum(0), np.einsum("nij,nj->i", across, eyes), rcond=1e-6)[0]
 
 
 def bearings(
