@@ -41,7 +41,8 @@ def scan(path: str | PathLike) -> tuple[ImageSet, list[InputError]]:
         return _nerf(store, files)
     folder = colmap.folder_of(store)
     if folder is None:
-        raise InputError(path, f"holds no {FORMATS}", "add the cameras in one of these formats")
+        kind = "folder" if path.is_dir() else "zip archive"
+        raise InputError(path, f"is a {kind} that holds no {FORMATS}", "add the cameras, or name a file")
     found, faults = colmap.read(store, folder)
     return ImageSet(store, tuple(found), World(), "COLMAP"), faults
 
