@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -16,6 +17,7 @@ from typing import Any
 from isofield.errors import InputError, IsofieldError
 
 TEMPORARY = ".isofield-tmp-"  # how every name begins that a crash may leave behind
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # of a network; a drive has one letter
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 _FAULTS = {
@@ -59,6 +61,8 @@ def _mode(path: Path) -> int:
     try:
         return os.stat(path).st_mode
     except FileNotFoundError:
+        if _ADDRESS.match(str(path)):
+            raise InputError(path, "is an address, not a file here", "download it first") from None
         raise InputError(path, "does not exist", "check the path") from None
     except OSError as error:
         raise InputError(

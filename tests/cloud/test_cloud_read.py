@@ -284,29 +284,70 @@ def test_folders_missing_and_empty_files(tmp_path):
             read_cloud(tmp_path / name)
 
 
-def test_las_needs_its_package_and_says_so(tmp_path, monkeypatch):
-    (tmp_path / "a.las").write_bytes(b"LASF" + bytes(400))
+def test_compressed_las_needs_a_package_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "laspy", None)
-    with pytest.raises(InputError, match=r"needs the package laspy; pip install 'isofield\[las\]'"):
-        read_cloud(tmp_path / "a.las")
+    for name, point_format in (("a.laz", 2), ("a.las", 2 | 128)):
+        (tmp_path / name).write_bytes(b"LASF" + bytes(100) + bytes([point_format]) + bytes(300))
+        with pytest.raises(InputError, match=r"needs the package laspy; pip install 'isofield\[las\]'"):
+            read_cloud(tmp_path / name)
 
 
-def test_las_scaled_coordinates_and_wide_colours(tmp_path):
+@pytest.mark.parametrize(("version", "point_format"), [("1.2", 2), ("1.2", 0), ("1.3", 3), ("1.4", 6), ("1.4", 7)])
+@pytest.mark.parametrize("suffix", [".las", ".laz"])
+def test_las_as_another_program_writes_it(tmp_path, version, point_format, suffix):
     laspy = pytest.importorskip("laspy")
-    header = laspy.LasHeader(point_format=2, version="1.2")
+    header = laspy.LasHeader(point_format=point_format, version=version)
     header.scales, header.offsets = [0.001] * 3, [100.0, 200, 300]
-    data = laspy.LasData(header)
+    data, path = laspy.LasData(header), tmp_path / f"a{suffix}"
     points = np.round(POINTS.astype(np.float64), 3) + np.array([100, 200, 300])
     data.x, data.y, data.z = points.T
-    data.red, data.green, data.blue = (COLORS.astype(np.uint16) * 257).T
-    data.write(tmp_path / "a.las")
-    cloud = read_cloud(tmp_path / "a.las")
+    colored = point_format in (2, 3, 7)
+    if colored:
+        data.red, data.green, data.blue = (COLORS.astype(np.uint16) * 257).T
+    data.write(path)
+    cloud = read_cloud(path)
     np.testing.assert_allclose(cloud.points, points, atol=1e-9)
-    np.testing.assert_array_equal(cloud.colors, COLORS)
-    whole = (tmp_path / "a.las").read_bytes()
-    (tmp_path / "a.las").write_bytes(whole[:-30])
+    assert np.array_equal(cloud.colors, COLORS) if colored else cloud.colors is None
+    path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(InputError):
-        read_cloud(tmp_path / "a.las")
+        read_cloud(path)
+
+
+def test_las_coordinates_are_scaled_and_moved_and_colours_narrowed(tmp_path):
+    stored = np.array([[0, 0, 0], [1000, -2000, 3000]], "<i4")
+    records = [row.tobytes() + bytes(8) + struct.pack("<3H", 65535, 257, 0) for row in stored]
+    head = bytearray(227)
+    head[:4], head[24:26] = b"LASF", bytes([1, 2])
+    struct.pack_into("<HI", head, 94, 227, 229)  # the points begin two bytes behind the header
+    struct.pack_into("<BHI", head, 104, 2, 26, 2)
+    struct.pack_into("<6d", head, 131, 0.001, 0.001, 0.01, 500_000, 4_000_000, -10)
+    (tmp_path / "a.las").write_bytes(bytes(head) + b"??" + b"".join(records))
+    cloud = read_cloud(tmp_path / "a.las")
+    np.testing.assert_array_equal(cloud.points, [[500_000, 4_000_000, -10], [500_001, 3_999_998, 20]])
+    np.testing.assert_array_equal(cloud.colors, [[255, 1, 0]] * 2)
+
+
+def test_what_a_file_carries_in_vain_is_said(tmp_path):
+    path = tmp_path / "a.npz"
+    for name, values, said in (
+        ("normals", NORMALS * 0, "normals have no direction, so none"),
+        ("normals", NORMALS * (np.arange(40) > 2)[:, None], "3 of its 40 normals have no direction"),
+        ("sensors", POINTS * np.nan, "sensor positions are not all finite"),
+    ):
+        np.savez(path, points=POINTS, **{name: values})
+        with pytest.warns(UserWarning, match=said):
+            read_cloud(path)
+
+
+def test_numbers_that_differ_beyond_reason_are_damaged_bytes(tmp_path):
+    points = POINTS.copy()
+    points[3, 1] = 1e20
+    (tmp_path / "a.ply").write_bytes(ply_bytes("binary_little_endian", points))
+    with pytest.raises(InputError, match="numbers are damaged"):
+        read_cloud(tmp_path / "a.ply")
+    points[3, 1] = 1e6  # an outlier
+    (tmp_path / "a.ply").write_bytes(ply_bytes("binary_little_endian", points))
+    assert len(read_cloud(tmp_path / "a.ply")) == 40
 
 
 @pytest.mark.parametrize("name", FILES)

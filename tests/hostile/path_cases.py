@@ -70,8 +70,15 @@ def zipped(name: str, content: bytes) -> bytes:
     return stream.getvalue()
 
 
-def one(name: str, make: Callable[[Path], None], *says: str, file: str = "a.obj", needs_user: bool = False) -> Case:
-    return case("path", name, make, refused(*says), file=file, needs_user=needs_user)
+def one(
+    name: str,
+    make: Callable[[Path], None],
+    *says: str,
+    file: str = "a.obj",
+    arguments: tuple[str, ...] = (),
+    needs_user: bool = False,
+) -> Case:
+    return case("path", name, make, refused(*says), file=file, arguments=arguments, needs_user=needs_user)
 
 
 INPUTS = (
@@ -90,6 +97,10 @@ INPUTS = (
     one("closed-folder", closed_folder, "permission", file="closed/box.obj", needs_user=True),
     one("below-a-file", BOX, "folder", file="box.obj/a.obj"),
     one("name-too-long", BOX, "too long", file="n" * 300 + ".obj"),
+    one("network-address", BOX, "address", "download", file="x.obj", arguments=("inspect", "https://example.com/box.obj", "--json")),
+    one("network-points", BOX, "address", "download", file="x.xyz", arguments=("inspect", "ftp://example.com/scan.xyz", "--json")),
+    one("file-address", BOX, "address", arguments=("inspect", "file://{}/box.obj", "--json")),
+    one("standard-input", BOX, "does not exist", arguments=("inspect", "./-", "--json")),
     one("no-extension", writer({"box": obj()}), "extension", file="box"),
     one("unknown-extension", writer({"box.fbx": b"Kaydara FBX Binary"}), ".fbx", file="box.fbx"),
     one("only-an-extension", writer({".obj": ""}), file=".obj"),
@@ -120,4 +131,15 @@ ARCHIVES = (
     case("archive", "numpy-with-code", b"\x93NUMPY\1\0v\0{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(128) + b"cos\nsystem\n(S'touch canary'\ntR.", refused(".npy"), file="box.npy"),
     case("archive", "pickle-with-code", b"cos\nsystem\n(S'touch canary'\ntR.", refused(".pt"), file="box.pt"),
 )  # fmt: skip
-PATHS: tuple[Case, ...] = (*INPUTS, *ARCHIVES)
+POINTS = tuple(
+    one(f"points-{name}{suffix}", make, said, file=f"a{suffix}")
+    for suffix in (".xyz", ".pcd", ".npz", ".las", ".ply")
+    for name, make, said in (
+        ("missing", BOX, "does not exist"),
+        ("folder", subfolder(f"a{suffix}"), "is a folder"),
+        ("fifo", fifo(f"a{suffix}"), "pipe"),
+        ("device", linked("/dev/zero", f"a{suffix}"), "device"),
+        ("link-to-itself", linked(f"a{suffix}", f"a{suffix}"), "loop"),
+    )
+)
+PATHS: tuple[Case, ...] = (*INPUTS, *POINTS, *ARCHIVES)

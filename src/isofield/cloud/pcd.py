@@ -10,6 +10,7 @@ from isofield.cloud.cloud import Cloud
 from isofield.cloud.columns import cloud_of_columns
 from isofield.cloud.text import number_table
 from isofield.errors import InputError
+from isofield.mesh.text import integers
 
 MAX_HEADER = 1 << 16
 KNOWN = ("VERSION", "FIELDS", "COLUMNS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA")
@@ -97,15 +98,16 @@ def _parsed(path: Path, entries: dict[str, list[str]], body: int, lines: int) ->
         kinds = [kind + size for kind, size in zip(entries["TYPE"], entries["SIZE"], strict=True)]
         counts = [int(word) for word in entries.get("COUNT", ["1"] * len(names))]
         viewpoint = [float(word) for word in entries.get("VIEWPOINT", ["0"] * 7)]
-        area = int(entries["WIDTH"][0]) * int(entries["HEIGHT"][0])
-        points = int(entries["POINTS"][0]) if "POINTS" in entries else area
+        width, height = integers([entries["WIDTH"][0], entries["HEIGHT"][0]])
+        area = width * height
+        points = integers(entries["POINTS"][:1])[0] if "POINTS" in entries else area
         layout = _layout(names, kinds, counts)
         x, y, z = viewpoint[:3]
         encoding = entries["DATA"][0]
     except (KeyError, ValueError, IndexError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise InputError(path, f"its PCD header cannot be read ({reason})", EXPORT_AGAIN) from None
-    if points != area or points < 0:
+    if points != area or width < 0 or height < 0:
         raise InputError(path, f"its header promises {points} points in {area} places", EXPORT_AGAIN)
     if encoding not in ("ascii", "binary", "binary_compressed"):
         raise InputError(path, f"unknown PCD data {encoding!r}", "export it as binary")
@@ -133,10 +135,19 @@ def _ascii(path: Path, header: _Header, body: bytes) -> np.ndarray:
     for name, kind, width in scalars:
         if width == 1:
             values = numbers[:, column]
-            limits = np.iinfo(kind) if kind.kind in "iu" else None
-            table[name] = np.clip(np.nan_to_num(values), limits.min, limits.max) if limits else values
+            table[name] = _whole(path, rows, name, values, kind) if kind.kind in "iu" else values
         column += width
     return table
+
+
+def _whole(path: Path, rows: list[tuple[int, str]], name: str, values: np.ndarray, kind: np.dtype) -> np.ndarray:
+    """Numbers of text for a column of integers, of absent points 0; InputError for those that do not fit."""
+    values, limits = np.where(np.isfinite(values), values, 0), np.iinfo(kind)
+    wrong = (values < limits.min) | (values > limits.max)
+    if wrong.any():
+        line = rows[int(np.argmax(wrong))][0]
+        raise InputError(f"{path}, line {line}", f"its {name} is no {kind.name}", "mend or drop the line")
+    return values
 
 
 def _shape(kind: np.dtype) -> tuple[np.dtype, int]:

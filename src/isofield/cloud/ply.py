@@ -87,7 +87,7 @@ def _fill(path: Path, table: np.ndarray, rows: list[tuple[int, str]]) -> None:
         values, kind = numbers[:, column], table.dtype[name]
         if kind.kind in "iu":
             limits = np.iinfo(kind)
-            wrong = ~((values >= limits.min) & (values <= limits.max))
+            wrong = ~((values >= limits.min) & (values <= limits.max) & (values == np.floor(values)))
             if wrong.any():
                 line = rows[int(np.argmax(wrong))][0]
                 raise InputError(f"{path}, line {line}", f"its {name} is no {kind.name}", "mend or drop the line")

@@ -1,5 +1,6 @@
 """Any file of points -> one cloud in the user's coordinates, or one clear sentence why not."""
 
+import re
 import warnings
 from dataclasses import replace
 from os import PathLike
@@ -9,34 +10,40 @@ import numpy as np
 
 from isofield.cloud.cloud import Cloud
 from isofield.cloud.columns import color_bytes
+from isofield.cloud.las import is_compressed, read_las
 from isofield.cloud.npz import read_npz
 from isofield.cloud.pcd import read_pcd
 from isofield.cloud.ply import read_ply_cloud
-from isofield.cloud.text import number_table, numbered_content, text_lines
+from isofield.cloud.text import counted, number_row, number_table, numbered_content, text_lines
 from isofield.errors import InputError, IsofieldError
 from isofield.mesh.ply import parse_header
 from isofield.mesh.read import check_file
+from isofield.mesh.text import decoded
 
 POINTS_ONLY = (".xyz", ".txt", ".pcd", ".npz", ".las", ".laz")
 READABLE = (".ply", ".obj", *POINTS_ONLY)
 LARGEST, SMALLEST = 1e100, 1e-100  # coordinates and extents within which squares of float64 neither overflow nor vanish
+SPREAD = 1e10  # largest extent over the median distance from the middle: more is a damaged file, or of no precision
+OBJ_WIDTHS = (3, 4, 6, 7)  # x y z, then w, r g b, or r g b a
 EXPORT_AGAIN = "open it in the program that made it and export it again"
+_FACE, _POINT = re.compile(r"(?:^|[\r\n])[ \t]*f[ \t]"), re.compile(r"(?:^|[\r\n])[ \t]*v[ \t]")
 
 
 def read_cloud(path: str | PathLike) -> Cloud:
     """Read .ply .xyz .txt .pcd .npz .obj (without faces) .las .laz: user's units and axes, nothing merged or moved.
 
     Rows whose coordinates are not finite are left out and counted in `dropped`. Normals get unit length, or zero where
-    a row has none; normals that are all zero, and sensors that are not all finite, count as not given. Raises
-    InputError for whatever is not a cloud.
+    a row has none; normals that are all zero, and sensors that are not all finite, count as not given. Warns of both.
+    Raises InputError for whatever is not a cloud.
     """
     path = Path(path)
     check_file(path, READABLE)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
+            warnings.simplefilter("always", UserWarning)  # our own
             return _checked(path, _READERS[path.suffix.lower()](path))
-    except IsofieldError:
+    except (IsofieldError, MemoryError):
         raise
     except Exception as error:  # the readers meet arbitrary bytes: whatever they stumble over is a fault of the file
         reason = " ".join(str(error).split())[:120] or type(error).__name__
@@ -59,12 +66,8 @@ def looks_like_cloud(path: str | PathLike) -> bool:
 
 
 def _only_points(path: Path) -> bool:
-    found = False
-    for line in path.read_bytes().splitlines():
-        if line.lstrip().startswith((b"f ", b"f\t")):
-            return False
-        found = found or line.lstrip().startswith((b"v ", b"v\t"))
-    return found
+    text = decoded(path)
+    return _POINT.search(text) is not None and _FACE.search(text) is None
 
 
 def _read_text(path: Path) -> Cloud:
@@ -72,11 +75,11 @@ def _read_text(path: Path) -> Cloud:
     rows = numbered_content(text_lines(path))
     if not rows:
         raise InputError(path, "holds no points", EXPORT_AGAIN)
-    width = len(rows[0][1].split())
-    table = number_table(path, rows)
+    width = len(number_row(path, *rows[0]))
     if width not in (3, 4, 6, 9):
         where = f"{path}, line {rows[0][0]}"
-        raise InputError(where, f"has {width} numbers", "give x y z, and where known nx ny nz, r g b")
+        raise InputError(where, f"has {counted(width)}", "give x y z, and where known nx ny nz, r g b")
+    table = number_table(path, rows)
     points, more = table[:, :3], table[:, 3:]
     if width < 6:
         return Cloud(points)
@@ -104,18 +107,23 @@ def _read_obj(path: Path) -> Cloud:
     if not rows["v"]:
         raise InputError(path, "holds no points", EXPORT_AGAIN)
     table = number_table(path, rows["v"])
-    if table.shape[1] < 3:
-        raise InputError(f"{path}, line {rows['v'][0][0]}", "has fewer than three coordinates", "mend or drop the line")
+    if table.shape[1] not in OBJ_WIDTHS:
+        where = f"{path}, line {rows['v'][0][0]}"
+        raise InputError(where, f"has {counted(table.shape[1])}", "give x y z, and where known r g b")
     normals = number_table(path, rows["vn"], 3) if len(rows["vn"]) == len(table) else None
-    colors = color_bytes(path, table[:, 3:6]) if table.shape[1] == 6 else None
+    if rows["vn"] and normals is None:
+        warnings.warn(f"{path}: its {len(rows['vn'])} normals are not those of its {len(table)} points", stacklevel=2)
+    colors = color_bytes(path, table[:, 3:6]) if table.shape[1] >= 6 else None
     return Cloud(table[:, :3], normals=normals, colors=colors)
 
 
 def _read_las(path: Path) -> Cloud:
+    if path.suffix.lower() == ".las" and not is_compressed(path):
+        return read_las(path)
     try:
         import laspy
     except ImportError:
-        raise InputError(path, "needs the package laspy", "pip install 'isofield[las]'") from None
+        raise InputError(path, "is compressed and needs the package laspy", "pip install 'isofield[las]'") from None
     with laspy.open(path) as file:
         promised, data = file.header.point_count, file.read()
     if len(data.x) != promised:
@@ -149,8 +157,32 @@ def _checked(path: Path, cloud: Cloud) -> Cloud:
         raise InputError(path, f"all its {len(cloud)} points lie in one place (extent 0)", EXPORT_AGAIN)
     if max(float(np.abs([low, high]).max()), extent) > LARGEST or extent < SMALLEST:
         raise InputError(path, f"its extent is {extent:.3g}, beyond what can be computed with", "scale it")
-    sensors = cloud.sensors if cloud.sensors is not None and np.isfinite(cloud.sensors).all() else None
-    return replace(cloud, normals=_unit(cloud.normals), sensors=sensors, source=str(path), dropped=dropped)
+    _check_spread(path, cloud.points, extent)
+    normals, sensors = _unit(cloud.normals), cloud.sensors
+    if sensors is not None and not np.isfinite(sensors).all():
+        sensors = None
+    _warn_of_unused(path, cloud, normals, sensors is not None)
+    return replace(cloud, normals=normals, sensors=sensors, source=str(path), dropped=dropped)
+
+
+def _check_spread(path: Path, points: np.ndarray, extent: float) -> None:
+    """InputError for what no outlier explains, such as bytes in the wrong order."""
+    distance = np.abs(points - np.median(points, 0)).max(1)
+    usual = float(np.median(distance[distance > 0]))
+    if extent > SPREAD * usual:
+        fault = f"it is {extent:.3g} wide, and half of its points lie within {usual:.3g}: its numbers are damaged"
+        raise InputError(path, fault, EXPORT_AGAIN)
+
+
+def _warn_of_unused(path: Path, cloud: Cloud, normals: np.ndarray | None, sensors: bool) -> None:
+    if cloud.sensors is not None and not sensors:
+        warnings.warn(f"{path}: its sensor positions are not all finite, so none is used", stacklevel=3)
+    if cloud.normals is None:
+        return
+    if normals is None:
+        warnings.warn(f"{path}: its normals have no direction, so none is used", stacklevel=3)
+    elif lacking := int((~normals.any(1)).sum()):
+        warnings.warn(f"{path}: {lacking} of its {len(cloud)} normals have no direction", stacklevel=3)
 
 
 def _unit(normals: np.ndarray | None) -> np.ndarray | None:

@@ -1,5 +1,6 @@
 """Numbers in lines of text, read strictly: what cannot be read is named with its line."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from itertools import islice
@@ -8,16 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from isofield.errors import InputError
+from isofield.mesh.text import decoded, floats
 
 REMEDY = "mend or drop the line"
+_LINE_END = re.compile("\r\n|\n|\r")  # of editors; Python's own would count form feeds too
 
 
 def text_lines(path: Path) -> list[str]:
     """The lines of a text file; InputError for binary data."""
-    data = path.read_bytes()
-    if b"\0" in data:
-        raise InputError(f"{path}, byte {data.index(0)}", "is binary data, not text", "check the file's extension")
-    return data.decode("utf-8-sig", "replace").splitlines()
+    return _LINE_END.split(decoded(path))
 
 
 def number_table(path: Path, numbered: Sequence[tuple[int, str]], columns: int | None = None) -> np.ndarray:
@@ -33,7 +33,7 @@ def number_table(path: Path, numbered: Sequence[tuple[int, str]], columns: int |
             return table
     except ValueError:
         pass
-    return np.array([_row(path, number, line, wanted) for number, line in numbered])
+    return np.array([number_row(path, number, line, wanted) for number, line in numbered])
 
 
 def numbered_content(lines: Sequence[str], start: int = 0) -> list[tuple[int, str]]:
@@ -42,15 +42,20 @@ def numbered_content(lines: Sequence[str], start: int = 0) -> list[tuple[int, st
     return [(number, line) for number, line in pairs if line.strip() and not line.lstrip().startswith(("#", "//"))]
 
 
-def _row(path: Path, number: int, line: str, columns: int) -> list[float]:
+def number_row(path: Path, number: int, line: str, columns: int | None = None) -> list[float]:
+    """The numbers of one line, so many of them where that is given; InputError with what is wrong with it."""
     words = line.split()
     try:
-        row = [float(word) for word in words]
+        row = floats(words)
     except ValueError:
         raise InputError(f"{path}, line {number}", *_fault(line, words)) from None
-    if len(row) != columns:
-        raise InputError(f"{path}, line {number}", f"has {len(row)} numbers instead of {columns}", REMEDY)
+    if columns is not None and len(row) != columns:
+        raise InputError(f"{path}, line {number}", f"has {counted(len(row))} instead of {columns}", REMEDY)
     return row
+
+
+def counted(numbers: int) -> str:
+    return f"{numbers} number{'' if numbers == 1 else 's'}"
 
 
 def _fault(line: str, words: list[str]) -> tuple[str, str]:
@@ -70,6 +75,6 @@ def _fault(line: str, words: list[str]) -> tuple[str, str]:
 
 def _are_numbers(words: list[str]) -> bool:
     try:
-        return bool([float(word) for word in words])
+        return bool(floats(words))
     except ValueError:
         return False

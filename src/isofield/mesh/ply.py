@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from isofield.errors import InputError
+from isofield.mesh.text import integers
 
 SIZE = {
     "char": 1, "int8": 1, "uchar": 1, "uint8": 1, "short": 2, "int16": 2, "ushort": 2, "uint16": 2,
@@ -62,7 +63,9 @@ def parse_header(path: Path) -> PlyHeader:
                 header.encoding = words[1]
             elif words[:1] == ["element"]:
                 element = words[1]
-                header.counts[element], header.row_bytes[element] = int(words[2]), 0
+                if element in header.counts:
+                    raise ValueError
+                header.counts[element], header.row_bytes[element] = integers(words[2:3])[0], 0
                 header.columns[element] = []
                 if header.counts[element] < 0:
                     raise ValueError

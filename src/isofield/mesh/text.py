@@ -23,16 +23,16 @@ def decoded(path: Path) -> str:
 
 
 def floats(words: Sequence[str]) -> list[float]:
-    """Numbers as files write them; ValueError says what is none (Python itself would take 1_000)."""
+    """Numbers as files write them; ValueError about any other (Python takes 1_000 and all scripts' digits)."""
     for word in words:
-        if "_" in word:
+        if "_" in word or not word.isascii():
             raise ValueError(f"could not convert string to float: {word!r}")
     return [float(word) for word in words]
 
 
 def integers(words: Sequence[str]) -> list[int]:
     for word in words:
-        if "_" in word:
+        if "_" in word or not word.isascii():
             raise ValueError(f"{word!r} is no whole number")
     return [int(word) for word in words]
 
