@@ -24,6 +24,21 @@ class Good:
 
 
 @dataclass(frozen=True)
+class Points:
+    """What `inspect` must find in a cloud; None: not compared. extent: of the longest side, within one percent."""
+
+    points: int | None = 300
+    dropped: int = 0
+    duplicates: int = 0
+    outliers: int | None = 0
+    normals: bool = False
+    colors: bool = False
+    sensors: bool = False
+    extent: float | None = 4.0
+    says: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Refused:
     """Exit code 2 and one line that holds these words, whatever their case."""
 
@@ -45,7 +60,7 @@ class Case:
     name: str
     make: Callable[[Path], None]
     arguments: tuple[str, ...]
-    expected: Good | Refused
+    expected: Good | Points | Refused
     bomb: bool = False
     needs_user: bool = False  # root may read and write everything
 
@@ -57,7 +72,7 @@ def case(
     group: str,
     name: str,
     content: bytes | str | dict[str, bytes | str] | Callable[[Path], None],
-    expected: Good | Refused,
+    expected: Good | Points | Refused,
     *,
     file: str = "",
     arguments: tuple[str, ...] = (),
@@ -91,12 +106,13 @@ def build(folder: Path, cases: tuple[Case, ...]) -> None:
 
 
 def all_cases() -> tuple[Case, ...]:
+    from cloud_cases import CLOUDS
     from mesh_cases import MESHES
     from path_cases import PATHS
     from run_cases import RUNS
     from scene_cases import SCENES
 
-    return (*MESHES, *SCENES, *PATHS, *RUNS)
+    return (*MESHES, *CLOUDS, *SCENES, *PATHS, *RUNS)
 
 
 if __name__ == "__main__":
