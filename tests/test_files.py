@@ -81,6 +81,19 @@ def test_denied_and_impossible_places_are_input_errors(tmp_path, monkeypatch):
     assert names(tmp_path) == ["file"]
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system that takes no files")
+def test_a_place_that_takes_no_files_is_refused():
+    with pytest.raises(InputError, match="takes no files"), replacing("/proc/a.txt") as temporary:
+        temporary.write_text("x")
+
+
+def test_errors_of_a_device_are_one_sentence(tmp_path):
+    failed = pytest.raises(IsofieldError, match=r"a\.txt: cannot be written \(Input/output error\)")
+    with failed, replacing(tmp_path / "a.txt"):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    assert os.listdir(tmp_path) == []
+
+
 def test_an_unreadable_input_is_not_blamed_on_the_output(tmp_path):
     elsewhere = str(tmp_path / "other" / "input.ply")
     with pytest.raises(PermissionError), replacing(tmp_path / "a.ply"):

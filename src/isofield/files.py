@@ -28,6 +28,8 @@ _FAULTS = {
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EEXIST: "a part of the path is a file, not a folder",
     errno.ELOOP: "its links form a loop",
+    errno.ENOENT: "its folder is gone, or takes no files",
+    errno.EFBIG: "a file there may not be so large",
 }
 
 
@@ -187,6 +189,8 @@ def explained(path: Path) -> Iterator[None]:
             raise IsofieldError(f"{path}: no space left on the disk; free some and run the command again") from error
         if error.errno in _FAULTS and _concerns(error, path):
             raise InputError(path, f"cannot be written: {_FAULTS[error.errno]}", "choose another output") from error
+        if _concerns(error, path):
+            raise IsofieldError(f"{path}: cannot be written ({error.strerror}); choose another output") from error
         raise
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from isofield.cli import main
-from isofield.cloud.clean import clean, first_of_equals, outlier_mask, thinned_rows
+from isofield.cloud.clean import clean, dimensions, first_of_equals, outlier_mask, thinned_rows
 from isofield.cloud.cloud import Cloud, frame_of
 from isofield.cloud.inspect import inspect_cloud
 from isofield.errors import InputError
@@ -35,6 +35,15 @@ def test_ten_percent_of_uniform_outliers_go_and_thin_parts_stay(shape):
     assert mask[len(shape) :][off > 0.1].mean() > 0.99
     assert mask[len(shape) :].mean() > 0.8
     assert outlier_mask(shape).mean() < 0.005
+
+
+@pytest.mark.parametrize(("kept", "count"), [([1, 1, 1e-3], 3), ([1, 1, 0], 2), ([1, 0, 0], 1), ([0, 0, 0], 0)])
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_points_of_one_plane_or_line_are_known_however_they_lie(kept, count, kind):
+    turned = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
+    assert dimensions((RNG.normal(size=(500, 3)) * kept @ turned).astype(kind).astype(float) * 1e9) == count
+    assert dimensions(np.array([[0, 0, 0], [1, 2, 3.0]])) == 1
+    assert dimensions(np.ones((1, 3))) == 0
 
 
 def test_a_sparse_surface_is_no_outlier():

@@ -1,10 +1,10 @@
 """Good files of every format, and ways to spoil their bytes: what the fuzz tests and tools/fuzz.py feed the readers."""
 
-import io
 import struct
 from dataclasses import dataclass
+from zipfile import ZIP_STORED
 
-import numpy as np
+from cloud_shapes import BALL, COLORS, NORMALS, las, lines, npz, pcd_compressed
 from hostile_shapes import BOX, L_FACES, L_POINTS, QUADS, dae, glb, gltf, obj, off, ply, ply_binary, stl, stl_text
 
 XYZ = "\n".join(f"{x} {y} {z} {x / 4} {y / 4} {z / 4}" for x, y, z in BOX.tolist()) + "\n"
@@ -12,12 +12,6 @@ PCD = (
     "# .PCD v0.7\nVERSION 0.7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 8\nHEIGHT 1\n"
     "VIEWPOINT 0 0 0 1 0 0 0\nPOINTS 8\nDATA {}\n"
 )
-
-
-def npz() -> bytes:
-    stream = io.BytesIO()
-    np.savez(stream, points=BOX)
-    return stream.getvalue()
 
 
 MESH_SEEDS: tuple[tuple[str, bytes], ...] = (
@@ -38,7 +32,12 @@ CLOUD_SEEDS: tuple[tuple[str, bytes], ...] = (
     (".xyz", XYZ.encode()),
     (".pcd", (PCD.format("ascii") + "\n".join(" ".join(map(str, p)) for p in BOX.tolist()) + "\n").encode()),
     (".pcd", PCD.format("binary").encode() + BOX.astype("<f4").tobytes()),
-    (".npz", npz()),
+    (".pcd", pcd_compressed()),
+    (".npz", npz({"points": BOX, "normals": BOX, "colors": BOX.astype("u1"), "sensors": BOX[0]}, ZIP_STORED)),
+    (".npz", npz({"points": BALL, "normals": NORMALS})),
+    (".las", las(BALL[:9])),
+    (".las", las(BALL[:9], 7, version=4)),
+    (".txt", lines(BALL[:9], NORMALS[:9], COLORS[:9]).encode()),
     (".obj", obj(BOX, ()).encode()),
 )
 TOKENS = (

@@ -58,8 +58,8 @@ def listing(folder: Path) -> dict[str, str]:
     return found
 
 
-def answer_of(each: Case, folder: Path, capfd) -> tuple[int, str, str, Seen]:
-    with limited(SECONDS), watched(folder.parent) as seen, warnings.catch_warnings():
+def answer_of(each: Case, folder: Path, capfd, seconds: int = SECONDS) -> tuple[int, str, str, Seen]:
+    with limited(seconds), watched(folder.parent) as seen, warnings.catch_warnings():
         warnings.simplefilter("always")
         try:
             code = main(each.command(folder))

@@ -17,7 +17,7 @@ import trimesh
 from PIL import Image
 
 from isofield.cli import main
-from isofield.errors import InputError, IsofieldError
+from isofield.errors import InputError
 from isofield.fields.exact import ExactField
 from isofield.fields.field import sdf_numpy
 from isofield.fields.grid import SparseGrid
@@ -377,8 +377,9 @@ def test_open_meshes_and_soups_become_closed(tmp_path, unmeasured, make, method)
 
 def test_a_sheet_has_no_inside_and_the_error_says_so(tmp_path, unmeasured):
     trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]], process=False).export(tmp_path / "sheet.ply")
-    with pytest.raises(IsofieldError, match=r"no surface at level 0.*all is outside"):
+    with pytest.raises(InputError, match=r"sheet\.ply: is an open sheet: nothing lies inside it; .*--thickness"):
         run_fit(FitSettings(tmp_path / "sheet.ply", tmp_path / "run", method="exact", resolution=16))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX does")

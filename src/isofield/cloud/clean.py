@@ -18,6 +18,7 @@ LONELY, OFF_PLANE = (
     0.35,
 )  # times the spacing around it, and sine to all planes of its neighbours: beside a surface
 ROUNDS = 4
+THIN = 1e-6  # of the largest spread: what rounding to float32 leaves of none
 FEWEST = 2 * AROUND  # points below which no statistics are made, and no field is fitted
 MOST = 1_000_000  # points that a field is fitted to; of more, those are taken that lie spread out
 
@@ -72,6 +73,13 @@ def first_of_equals(points: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, "m"]:
     fresh = np.ones(len(table), bool)
     fresh[1:] = (table[order[1:]] != table[order[:-1]]).any(1)
     return np.sort(np.minimum.reduceat(order, np.flatnonzero(fresh)))
+
+
+def dimensions(points: Float[np.ndarray, "n 3"]) -> int:
+    """3 for points in space, 2 for those of one plane, 1 of one line, 0 of one place, up to rounding."""
+    unit = UnitFrame.of(points).to_unit(points)
+    spread = np.sqrt(np.maximum(np.linalg.eigvalsh(np.cov(unit.T)), 0)) if len(points) > 1 else np.zeros(3)
+    return int((spread > THIN * spread.max()).sum())
 
 
 def outlier_mask(points: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:

@@ -5,7 +5,7 @@ from os import PathLike
 
 import numpy as np
 
-from isofield.cloud.clean import FEWEST, MOST, CloudReport, clean
+from isofield.cloud.clean import FEWEST, MOST, CloudReport, clean, dimensions
 from isofield.cloud.cloud import Cloud
 from isofield.cloud.orient import with_own_normals
 from isofield.cloud.read import read_cloud
@@ -74,14 +74,14 @@ def inspect_cloud(path: str | PathLike) -> CloudInspection:
         sensors=cloud.sensors is not None,
         extent=_triple(high - low),
         center=_triple(low / 2 + high / 2),
-        plan=tuple(_plan(cloud, report, high - low)),
+        plan=tuple(_plan(cloud, kept, report, float((high - low).max()))),
     )
 
 
-def _plan(cloud: Cloud, report: CloudReport, extent: np.ndarray) -> list[str]:
+def _plan(cloud: Cloud, kept: Cloud, report: CloudReport, extent: float) -> list[str]:
     sides = "towards the sensors" if cloud.sensors is not None else "outward, by their winding number"
     own = with_own_normals(cloud) is not None
-    flat, rough = float(extent.min()) == 0, report.noise > FAR_NOISE * float(extent.max())
+    spread, rough = dimensions(kept.points), report.noise > FAR_NOISE * extent
     lines = {
         f"do without {_count(cloud.dropped, 'row')} whose coordinates are not finite": cloud.dropped,
         f"take {_count(report.duplicates, 'repeated point')} once": report.duplicates,
@@ -92,7 +92,8 @@ def _plan(cloud: Cloud, report: CloudReport, extent: np.ndarray) -> list[str]:
         f"estimate normals and turn them {sides}": not own,
         "fit its colour as well": cloud.colors is not None,
         f"smooth much away: the noise is {report.noise:.3g}": rough,
-        "find no inside: all points lie in one plane": flat,
+        "find no inside: all points lie in one plane": spread == 2,
+        "be refused: all points lie on one line": spread < 2,
     }
     return [line for line, wanted in lines.items() if wanted]
 

@@ -28,7 +28,7 @@ def read_npz(path: Path) -> Cloud:
         begins = file.read(2)
     if begins != b"PK" or not zipfile.is_zipfile(path):
         raise InputError(path, "is no .npz archive", "store it with numpy.savez")
-    with zipfile.ZipFile(path) as archive:
+    with _opened(path) as archive:
         entries = _entries(path, archive)
         count = _check_points(path, archive, entries["points"])
         shapes: dict[str, tuple[int, ...]] = {"points": (count, 3)}
@@ -46,6 +46,14 @@ def read_npz(path: Path) -> Cloud:
         colors=color_bytes(path, found["colors"]) if "colors" in found else None,
         sensors=None if sensors is None else np.broadcast_to(sensors, (count, 3)).astype(np.float64),
     )
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:  # OSError: offsets before the file's beginning
+        reason = " ".join(str(error).split())[:80]
+        raise InputError(path, f"its archive is truncated or damaged ({reason})", "fetch or store it again") from None
 
 
 def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

@@ -29,6 +29,10 @@ EXPORT_AGAIN = "open it in the program that made it and export it again"
 _FACE, _POINT = re.compile(r"(?:^|[\r\n])[ \t]*f[ \t]"), re.compile(r"(?:^|[\r\n])[ \t]*v[ \t]")
 
 
+class _InVain(UserWarning):
+    """What a file carries and nobody can use."""
+
+
 def read_cloud(path: str | PathLike) -> Cloud:
     """Read .ply .xyz .txt .pcd .npz .obj (without faces) .las .laz: user's units and axes, nothing merged or moved.
 
@@ -39,15 +43,19 @@ def read_cloud(path: str | PathLike) -> Cloud:
     path = Path(path)
     check_file(path, READABLE)
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
+        with warnings.catch_warnings(record=True) as notes, np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            warnings.simplefilter("always", UserWarning)  # our own
-            return _checked(path, _READERS[path.suffix.lower()](path))
+            warnings.simplefilter("always", _InVain)
+            cloud = _checked(path, _READERS[path.suffix.lower()](path))
     except (IsofieldError, MemoryError):
         raise
     except Exception as error:  # the readers meet arbitrary bytes: whatever they stumble over is a fault of the file
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        said = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = f"lacks {said}" if isinstance(error, KeyError) else said
         raise InputError(path, f"is no readable {path.suffix.lower()[1:]} file ({reason})", EXPORT_AGAIN) from error
+    for note in notes:
+        warnings.warn(f"{path}: {note.message}", stacklevel=2)
+    return cloud
 
 
 def looks_like_cloud(path: str | PathLike) -> bool:
@@ -112,7 +120,7 @@ def _read_obj(path: Path) -> Cloud:
         raise InputError(where, f"has {counted(table.shape[1])}", "give x y z, and where known r g b")
     normals = number_table(path, rows["vn"], 3) if len(rows["vn"]) == len(table) else None
     if rows["vn"] and normals is None:
-        warnings.warn(f"{path}: its {len(rows['vn'])} normals are not those of its {len(table)} points", stacklevel=2)
+        warnings.warn(f"its {len(rows['vn'])} normals are not those of its {len(table)} points", _InVain, stacklevel=1)
     colors = color_bytes(path, table[:, 3:6]) if table.shape[1] >= 6 else None
     return Cloud(table[:, :3], normals=normals, colors=colors)
 
@@ -161,7 +169,7 @@ def _checked(path: Path, cloud: Cloud) -> Cloud:
     normals, sensors = _unit(cloud.normals), cloud.sensors
     if sensors is not None and not np.isfinite(sensors).all():
         sensors = None
-    _warn_of_unused(path, cloud, normals, sensors is not None)
+    _warn_of_unused(cloud, normals, sensors is not None)
     return replace(cloud, normals=normals, sensors=sensors, source=str(path), dropped=dropped)
 
 
@@ -174,15 +182,15 @@ def _check_spread(path: Path, points: np.ndarray, extent: float) -> None:
         raise InputError(path, fault, EXPORT_AGAIN)
 
 
-def _warn_of_unused(path: Path, cloud: Cloud, normals: np.ndarray | None, sensors: bool) -> None:
+def _warn_of_unused(cloud: Cloud, normals: np.ndarray | None, sensors: bool) -> None:
     if cloud.sensors is not None and not sensors:
-        warnings.warn(f"{path}: its sensor positions are not all finite, so none is used", stacklevel=3)
+        warnings.warn("its sensor positions are not all finite, so none is used", _InVain, stacklevel=1)
     if cloud.normals is None:
         return
     if normals is None:
-        warnings.warn(f"{path}: its normals have no direction, so none is used", stacklevel=3)
+        warnings.warn("its normals have no direction, so none is used", _InVain, stacklevel=1)
     elif lacking := int((~normals.any(1)).sum()):
-        warnings.warn(f"{path}: {lacking} of its {len(cloud)} normals have no direction", stacklevel=3)
+        warnings.warn(f"{lacking} of its {len(cloud)} normals have no direction", _InVain, stacklevel=1)
 
 
 def _unit(normals: np.ndarray | None) -> np.ndarray | None:

@@ -49,7 +49,8 @@ def read_mesh(path: str | PathLike) -> trimesh.Trimesh:
     except (IsofieldError, MemoryError):
         raise
     except Exception as error:  # the readers meet arbitrary bytes: whatever they stumble over is a fault of the file
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        said = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = f"lacks {said}" if isinstance(error, KeyError) else said
         raise InputError(path, f"is no readable {path.suffix.lower()[1:]} file ({reason})", EXPORT_AGAIN) from error
     _check_mesh(path, mesh)
     if mesh.metadata["dropped"]:

@@ -21,8 +21,9 @@ from isofield.files import sha256
 from isofield.frame import UnitFrame
 from isofield.interrupt import interruptible
 from isofield.mesh.color import color_kind
+from isofield.mesh.enclosure import sides
 from isofield.mesh.read import read_mesh
-from isofield.mesh.sample import sample_surface
+from isofield.mesh.sample import face_normals, sample_surface
 from isofield.progress import progress
 from isofield.runs import Run, open_run, read_config
 from isofield.settings import BUDGET, FitSettings, config_of
@@ -33,6 +34,7 @@ from isofield.tasks.sal import SignAgnostic, check_sign, sign_agnostic_start, si
 from isofield.tasks.training import Clock, Cost, Length, Training, train
 
 MESH_METHODS = ("learned", "grid", "exact", "sal")
+INSIDE_PROBES, INSIDE_STEP = 2_000, 1e-4  # surface points that are asked for an inside, how far beside it (unit frame)
 SIGN_PROBES = 10_000  # surface points at which the sides of a sign-agnostic field are tested
 
 
@@ -122,6 +124,8 @@ def run_fit(settings: FitSettings) -> dict[str, Any]:
     _check_method(settings)
     mesh = read_mesh(settings.input)
     _check_surface(mesh, settings.input)
+    if settings.method != "sal":
+        _check_inside(mesh, settings.input)
     _check_length(settings)
     colored = color_kind(mesh) != "none"
     choice = why(settings, colored)
@@ -149,6 +153,17 @@ def _check_surface(mesh: trimesh.Trimesh, path: Path) -> None:
     a, b, c = np.moveaxis(UnitFrame.of(mesh.vertices).to_unit(mesh.vertices)[mesh.faces], 1, 0)
     if not np.cross(b - a, c - a).any():
         raise InputError(path, "none of its triangles has an area", "give a mesh with a surface")
+
+
+def _check_inside(mesh: trimesh.Trimesh, path: Path) -> None:
+    """InputError for an open sheet: no field that is learned or computed from it has an inside to extract."""
+    bare = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    surface = ExactField.of(bare).mesh_distance
+    points, face = sample_surface(trimesh.Trimesh(surface.vertices, surface.faces, process=False), INSIDE_PROBES, 0)
+    normals = face_normals(surface.vertices, surface.faces)[face]
+    if not sides(surface, points, normals, INSIDE_STEP).encloses.any():
+        fault = "is an open sheet: nothing lies inside it"
+        raise InputError(path, fault, "build a wall around it with isofield repair --thickness T")
 
 
 def _check_length(settings: FitSettings) -> None:

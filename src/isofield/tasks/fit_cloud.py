@@ -9,7 +9,7 @@ import numpy as np
 import trimesh
 from trimesh.visual import ColorVisuals
 
-from isofield.cloud.clean import FEWEST, MOST, CloudReport, clean
+from isofield.cloud.clean import FEWEST, MOST, CloudReport, clean, dimensions
 from isofield.cloud.cloud import Cloud, frame_of
 from isofield.cloud.orient import with_normals, with_own_normals
 from isofield.cloud.read import read_cloud
@@ -64,6 +64,8 @@ def run_fit_cloud(settings: FitSettings) -> dict[str, Any]:
     if found.kept < FEWEST:
         fault = f"{found.kept} of its {found.points} points are left without repeated ones and outliers"
         raise InputError(settings.input, fault, f"give a cloud of at least {FEWEST} points")
+    if dimensions(cloud.points) < 2:
+        raise InputError(settings.input, "all its points lie on one line", "give points of a surface")
     config = {**config_of(settings), "input": settings.input.name, "input_sha256": sha256(settings.input)}
     with open_run(settings.output, config, length=("steps", "budget"), restart=settings.restart) as run:
         sided = Sided(cloud, "none", "normals not asked for") if settings.method == "sal" else with_sides(cloud)
