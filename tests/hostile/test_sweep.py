@@ -4,19 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 from corpus import SECRET, Case, Refused, all_cases
 from hostile_shapes import obj
 from test_corpus import answer_of, listing
 
-from isofield import runs
-from isofield.metrics import evaluate as metrics
-from isofield.tasks import evaluate as evaluate_verb
-from isofield.tasks import repair, results, training
+pytestmark = pytest.mark.usefixtures("hasty")
 
 INSPECTED = [c for c in all_cases() if c.arguments[0] == "inspect" and c.arguments[1].startswith("{}/")]
 WRONG = [c for c in INSPECTED if isinstance(c.expected, Refused) and not c.bomb]
@@ -42,21 +37,6 @@ VERBS = {
     "sal": ("fit", "{x}", "-o", "{}/new/run", "--method", "sal", "--steps", "2", *SMALL),
     "ball-pivoting": ("fit", "{x}", "-o", "{}/new/run", "--method", "ball-pivoting", *SMALL),
 }
-
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch):
-    """Few samples: what is asked here is whether there is an answer, not how good it is."""
-    few = partial(metrics.evaluate, samples=300)
-    monkeypatch.setattr(runs, "environment", lambda seed: {})  # which starts other programs to ask them
-    monkeypatch.setattr(training, "FEWEST", 2000)
-    monkeypatch.setattr(metrics, "EMD_POINTS", 64)
-    monkeypatch.setattr(metrics, "L2_SAMPLES", 200)
-    monkeypatch.setattr(repair, "SAMPLES", 500)
-    monkeypatch.setattr(evaluate_verb, "evaluate", few)
-    monkeypatch.setattr(results, "evaluate", few)
-    monkeypatch.setattr(results, "evaluate_field", partial(metrics.evaluate_field, count=300))
-    monkeypatch.setattr(results, "preview", lambda *_: np.zeros((8, 8, 3), np.uint8))
 
 
 def swept(each: Case, verb: str, folder: Path, capfd) -> tuple[int, str, str]:
