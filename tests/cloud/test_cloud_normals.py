@@ -5,7 +5,7 @@ import pytest
 
 from isofield.cloud.cloud import Cloud
 from isofield.cloud.normals import estimate_normals, noise_level
-from isofield.cloud.orient import agreeing_signs, orient_normals, with_normals
+from isofield.cloud.orient import _Dipoles, _right_side_out, agreeing_signs, orient_normals, with_normals
 
 RNG = np.random.default_rng(7)
 
@@ -93,6 +93,20 @@ def test_a_cloud_beyond_the_number_of_dipoles_follows_them(monkeypatch):
     points, truth = torus(4000)
     found = orient_normals(points, estimate_normals(points))
     assert ((found.normals * truth).sum(1) > 0).mean() > 0.999
+
+
+def test_a_part_on_a_neck_is_turned_right_side_out():
+    """Two balls that overlap a little, one of them inside out: hardly any of its normals disagree with a neighbour."""
+    points, normals = sphere(1500)
+    aside = np.array([0.97, 0, 0])
+    left, right = points - aside, points + aside
+    kept = np.concatenate([left[:, 0] < 0, right[:, 0] > 0])
+    both, outward = np.concatenate([left, right])[kept] / 2, np.tile(normals, (2, 1))[kept]
+    signs = np.where(both[:, 0] < 0, 1.0, -1.0)
+    assert (_right_side_out(_Dipoles(both, outward), signs) == 1).mean() > 0.97
+    cavity = np.concatenate([points, 0.5 * points])
+    signs = np.repeat([1.0, -1.0], 1500)
+    np.testing.assert_array_equal(_right_side_out(_Dipoles(cavity, np.tile(normals, (2, 1))), signs), signs)
 
 
 def test_sensors_decide_where_they_are_known():

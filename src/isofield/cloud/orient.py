@@ -23,6 +23,8 @@ DIPOLES = 4000  # whose pairs are all looked at; the rest of a cloud follows its
 AREA_NEIGHBOURS = 8
 TINY = 1e-20  # square of a length in the unit frame that is none
 KNOWN = 0.99  # share of points with a normal of their own that makes these the ones to use
+ROUNDS = 5  # of looking for groups to turn
+INSIDE_OUT = -0.25  # winding number on a surface below which it is taken to be inside out
 GRAZING = 0.15  # cosine below which a sensor does not tell the side
 
 
@@ -69,7 +71,7 @@ def orient_normals(
     dipoles = _Dipoles(points[rows], normals[rows])
     energy = dipoles.energy(2 * noise_level(points))
     signs = agreeing_signs(energy)
-    signs = _outward(dipoles, signs)
+    signs = _right_side_out(dipoles, _outward(dipoles, signs))
     agreement = -signs * (energy @ signs) / np.maximum(np.abs(energy).sum(1), 1e-30)
     all_signs, confidence = _follow(dipoles, signs, np.maximum(agreement, 0), points, normals)
     all_signs[rows], confidence[rows] = signs, np.maximum(agreement, 0)
@@ -81,17 +83,18 @@ def agreeing_signs(energy: np.ndarray) -> np.ndarray:
 
     Groups are contracted greedily: the two with the strongest sum of pairs between them become one, the smaller turned
     if that sum is positive. A row's stored strongest value is never below the true one, so rows are looked at again
-    only when they come first.
+    only when they come first. What was joined early may have been joined wrongly: see `_turned_again`.
     """
     pairs = energy.astype(np.float32)
     count = len(pairs)
     signs, groups = np.ones(count), [np.array([i]) for i in range(count)]
+    joined: list[np.ndarray] = []
     partner = np.abs(pairs).argmax(1)
     strength, fresh = np.abs(pairs[np.arange(count), partner]), np.ones(count, bool)
     while True:
         a = int(strength.argmax())
         if strength[a] <= 0:
-            return signs
+            return _turned_again(energy, signs, joined)
         if not fresh[a]:
             partner[a] = np.abs(pairs[a]).argmax()
             strength[a], fresh[a] = abs(pairs[a, partner[a]]), True
@@ -100,6 +103,7 @@ def agreeing_signs(energy: np.ndarray) -> np.ndarray:
         a, b = (a, b) if len(groups[a]) >= len(groups[b]) else (b, a)
         sign = -1 if pairs[a, b] > 0 else 1
         signs[groups[b]] *= sign
+        joined.append(groups[b])
         groups[a], groups[b] = np.concatenate([groups[a], groups[b]]), groups[b][:0]
         pairs[a] += sign * pairs[b]
         pairs[a, [a, b]] = 0
@@ -110,6 +114,22 @@ def agreeing_signs(energy: np.ndarray) -> np.ndarray:
         risen = (row > strength) & (strength >= 0)
         partner[risen], strength[risen], fresh[risen] = a, row[risen], True
         partner[a], strength[a], fresh[a] = row.argmax(), row.max(), True
+
+
+def _turned_again(energy: np.ndarray, signs: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
+    """Signs after turning those groups, large ones first, that agree with the others the other way round."""
+    groups, signs = sorted(groups, key=len, reverse=True), signs.copy()
+    for _ in range(ROUNDS):
+        field, turned = energy @ signs, 0
+        for group in groups:
+            own = signs[group] @ energy[np.ix_(group, group)] @ signs[group]
+            if signs[group] @ field[group] > own + 1e-12 * abs(own):
+                field -= 2 * energy[:, group] @ signs[group]
+                signs[group] *= -1
+                turned += 1
+        if not turned:
+            break
+    return signs
 
 
 class _Dipoles:
@@ -144,6 +164,14 @@ class _Dipoles:
         flux = np.einsum("qmd,md->qm", offset, self.normals[chosen] * (signs * self.areas)[chosen, None])
         return (flux / cubes).sum(1) / (4 * np.pi)
 
+    def kernel(self) -> np.ndarray:
+        """(m, m): what dipole j adds to the winding number at point i; nothing to its own."""
+        along = self.normals @ self.points.T  # n_i . p_j
+        squares = self._squares() + 0.16 * self.areas + TINY
+        flux = (np.diag(along) - along.T) * self.areas / (4 * np.pi * squares * np.sqrt(squares))
+        np.fill_diagonal(flux, 0)
+        return flux
+
     def pieces(self) -> np.ndarray:
         """Number (m,) of the connected piece of each dipole: neighbours within three spacings."""
         close = self.distances <= 3 * np.sqrt(self.areas)[:, None]
@@ -175,6 +203,21 @@ def _outward(dipoles: _Dipoles, signs: np.ndarray) -> np.ndarray:
         around = dipoles.winding(signs, piece != number, dipoles.points[own[:50]])
         turned[number] = -1 if round(float(np.median(around))) % 2 else 1
     return signs * turned[piece]
+
+
+def _right_side_out(dipoles: _Dipoles, signs: np.ndarray) -> np.ndarray:
+    """Parts turned that hang on the others by a neck alone, inside out: all their normals agree with each other.
+
+    On a surface the winding number is a half, the mean of 0 outside and 1 inside; on such a part it is minus a half,
+    and on the middle of an open sheet nothing.
+    """
+    kernel = dipoles.kernel()
+    for _ in range(ROUNDS):
+        wrong = (kernel @ signs)[dipoles.near].mean(1) < INSIDE_OUT
+        if not wrong.any():
+            break
+        signs = np.where(wrong, -signs, signs)
+    return signs
 
 
 def _follow(

@@ -10,8 +10,9 @@ from isofield.fields.exact import ExactField
 from isofield.frame import UnitFrame
 from isofield.meshing.extract import extract
 
-FARTHEST = 1.5  # cells of the Poisson lattice that a vertex may move
+FARTHEST = 0.75  # cells of the Poisson lattice that a vertex may move: thin parts must not be turned inside out
 STEPS = 2  # of Newton's method towards the surface of moving least squares
+CELL_OF_SPACING, VERTICES_OF_SPACING = 0.8, 0.6  # of the points: cells of the Poisson lattice, distance of vertices
 CELL_OF_SUPPORT = 0.25  # cells need not be finer than this part of the radius over which noise is averaged
 VERTICES_OF_SUPPORT = 1 / 6  # likewise the vertices, which lie on the smooth surface itself
 SLOPE = 1.5  # a bound of the Poisson field's slope near its surface, which is all that is followed
@@ -34,9 +35,9 @@ def reconstruct_points(
     """
     cloud = OrientedPoints.of(points, normals, colors, frame)
     surface = MlsField.of(cloud.points, cloud.normals)
-    cells = cells_of_size(max(cloud.spacing, CELL_OF_SUPPORT * surface.support))
+    cells = cells_of_size(max(CELL_OF_SPACING * cloud.spacing, CELL_OF_SUPPORT * surface.support))
     base = PoissonField.of(*denoised(surface), frame=cloud.frame, cells=cells)
-    fine = max(cloud.spacing, VERTICES_OF_SUPPORT * surface.support)
+    fine = max(VERTICES_OF_SPACING * cloud.spacing, VERTICES_OF_SUPPORT * surface.support)
     mesh = extract(base, resolution or int(np.clip(2 / fine, 64, 256)) + 1, lipschitz=SLOPE)
     vertices = onto_surface(surface, mesh.vertices_unit, FARTHEST * 2 / cells)
     faces = np.asarray(mesh.mesh.faces)

@@ -12,6 +12,7 @@ from trimesh.visual import ColorVisuals
 
 from isofield.cloud.cloud import Cloud, frame_of
 from isofield.errors import IsofieldError
+from isofield.fields.classical.field import PointsField
 from isofield.fields.field import Field
 from isofield.files import write_json
 from isofield.mesh.read import read_mesh
@@ -27,6 +28,7 @@ from isofield.render.shade import CLAY, look, paint, picture
 from isofield.tasks.results import size_of
 
 OPEN = 0.1  # share of the surface without a point near, beyond which a scene is taken for open
+SLOPE = 1.5  # of splines and least squares near their surface; elsewhere they are distances to points
 INVENTED = (0.86, 0.37, 0.24)  # sRGB
 PICTURE = 400  # pixels of a side
 
@@ -42,9 +44,11 @@ class Result:
 def extracted(folder: Path, field: Field, resolution: int) -> Result:
     """The surface of a field, of which the run folder holds a checkpoint."""
     with progress("extract", 1) as advance:
-        found = extract(field, resolution)
+        bounded = field.lipschitz is not None or not isinstance(field, PointsField)
+        found = extract(field, resolution, lipschitz=None if bounded else SLOPE)
         advance(1)
-    asked = {"queries": found.queries, "dense_queries": found.dense_queries, "guard": found.guard}
+    guard = found.guard if bounded else "estimated"
+    asked = {"queries": found.queries, "dense_queries": found.dense_queries, "guard": guard}
     return Result(found.mesh, {**size_of(folder, field), "resolution": resolution, **asked})
 
 

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from isofield.fields.classical.mls import MlsField
 from isofield.fields.classical.poisson import PoissonField
 from isofield.fields.classical.rbf import RbfField
 from isofield.fields.exact import ExactField
+from isofield.fields.field import sdf_numpy
 from isofield.fields.grid import SparseGrid
 from isofield.fields.neural import NeuralField, default_color
 from isofield.files import sha256
@@ -34,6 +35,7 @@ from isofield.tasks.sal import SignAgnostic, check_sign, sign_agnostic_start, si
 from isofield.tasks.training import Clock, Cost
 
 DOUBTFUL = 0.8  # mean confidence of estimated sides below which a warning is due
+ROUNDS, CELLS = 3, 64  # of turning normals by a coarse surface
 THROUGH = "a closed surface through them, by screened Poisson and moving least squares"
 METHODS = {
     "learned": f"{THROUGH}, whose distance a small network learns: losses on points alone leave ghost sheets",
@@ -103,9 +105,22 @@ def with_sides(cloud: Cloud) -> Sided:
             "give normals or sensor positions, or try --method sal",
             stacklevel=2,
         )
+    cloud = turned_by_poisson(cloud)
     return Sided(
         cloud, found.by, f"normals estimated and turned outward by their winding number, confidence {sure:.2f}"
     )
+
+
+def turned_by_poisson(cloud: Cloud) -> Cloud:
+    """Normals that contradict the surface that all of them make together, turned (after Hou et al. 2022, iPSR)."""
+    assert cloud.normals is not None
+    points, normals = frame_of(cloud).to_unit(cloud.points), cloud.normals
+    for _ in range(ROUNDS):
+        surface = PoissonField.of(points, normals, cells=CELLS)
+        step = 2 / CELLS * normals
+        falls = sdf_numpy(surface, points + step) < sdf_numpy(surface, points - step)
+        normals = np.where(falls[:, None], -normals, normals)
+    return replace(cloud, normals=normals)
 
 
 def _said(found: CloudReport) -> str:

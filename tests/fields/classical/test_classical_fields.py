@@ -155,6 +155,15 @@ def test_more_noise_is_averaged_over_more_points() -> None:
     assert supports == sorted(supports)
 
 
+def test_another_sheet_above_is_not_taken_for_noise() -> None:
+    """Two plates that look the same way, as the back of an arm and the body behind it do."""
+    flat = np.column_stack([np.random.default_rng(9).uniform(-0.5, 0.5, (3000, 2)), np.zeros(3000)])
+    flat[:, 2] = 0.3 * flat[:, 0] ** 2
+    normals = np.column_stack([-0.6 * flat[:, 0], np.zeros(3000), np.ones(3000)])
+    points = np.concatenate([flat, flat + np.array([0, 0, 0.12])])
+    assert best_support(OrientedPoints.of(points, np.tile(normals, (2, 1)))) <= 16
+
+
 def test_areas_and_winding_number_have_their_closed_forms() -> None:
     cloud = OrientedPoints.of(*ball())
     assert cloud.areas.sum() == pytest.approx(4 * np.pi * RADIUS**2, rel=0.05)

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from isofield.cloud.normals import noise_level
 from isofield.fields.classical.field import PointsField
 from isofield.fields.classical.points import OrientedPoints
 from isofield.fields.classical.winding import Inside
@@ -14,6 +15,7 @@ from isofield.fields.field import CHUNK
 
 SUPPORTS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # numbers of neighbours to choose from
 TRIALS = 1500  # points left out in turn to choose among them
+STEEP, ABOVE, NOISE = 0.5, 2.0, 4.0  # a neighbour's height over the tangent plane: per length, in spacings, in noise
 REACH = 3.0  # spacings, or supports if these are wider, from the points to where the winding number takes over
 FEW_NEIGHBOURS = 1 << 20  # neighbours at a time: bounds the memory
 
@@ -108,22 +110,24 @@ def best_support(cloud: OrientedPoints) -> int:
     """The number of neighbours for which points left out of the cloud lie nearest to the surface of the others.
 
     Leave-one-out cross-validation: noise asks for many neighbours, detail for few. Neighbours are taken along the
-    tangent plane, since the nearest ones in space share the noise of the point left out.
+    tangent plane, since the nearest ones in space share the noise of the point left out. What lies above or below it,
+    by more than noise and curvature lift a point of the same sheet, comes last.
     """
     some = np.random.default_rng(0).permutation(len(cloud))[:TRIALS]
     supports = [k for k in SUPPORTS if k < len(cloud)]
     _, near = cloud.tree.query(cloud.points[some], k=min(2 * supports[-1], len(cloud)), workers=torch.get_num_threads())
     near = near[:, 1:]
     away, normals = cloud.points[near] - cloud.points[some, None], cloud.normals[some]
-    along = (away**2).sum(2) - np.einsum("nkd,nd->nk", away, normals) ** 2
-    along[np.einsum("nkd,nd->nk", cloud.normals[near], normals) < 0] = 4.0  # of another sheet: beyond all others
+    height = np.abs(np.einsum("nkd,nd->nk", away, normals))
+    along = ((away**2).sum(2) - height**2).clip(0)
+    lift = STEEP * np.sqrt(along) + ABOVE * cloud.spacing + NOISE * noise_level(cloud.points)
+    other = (height > lift) | (np.einsum("nkd,nd->nk", cloud.normals[near], normals) < 0)
+    along[other] = 4.0  # of another sheet: beyond all others
     order = np.argsort(along, axis=1)
     near, along = np.take_along_axis(near, order, 1), np.take_along_axis(along, order, 1)
     errors = []
     for k in supports:
-        value, _ = implicit(
-            cloud.points[some], cloud.points[near[:, :k]], cloud.normals[near[:, :k]], along[:, :k].clip(0)
-        )
+        value, _ = implicit(cloud.points[some], cloud.points[near[:, :k]], cloud.normals[near[:, :k]], along[:, :k])
         errors.append(np.sort(value**2)[: int(0.98 * len(value))].mean())  # without the worst, which may be outliers
     return supports[int(np.argmin(errors))]
 
