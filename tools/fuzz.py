@@ -10,7 +10,7 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "hostile"))
 
 with atheris.instrument_imports(include=["isofield"]):
-    from isofield.cloud.read import read_cloud
+    from isofield.cloud.inspect import inspect_cloud
     from isofield.errors import IsofieldError
     from isofield.mesh.inspect import inspect
     from isofield.runs import load
@@ -40,7 +40,7 @@ def one_run(data: bytes) -> None:
 
 TARGETS = {
     "mesh": lambda data: one_file(data, MESH_SEEDS, inspect),
-    "cloud": lambda data: one_file(data, CLOUD_SEEDS, read_cloud),
+    "cloud": lambda data: one_file(data, CLOUD_SEEDS, inspect_cloud),
     "run": one_run,
 }
 

@@ -15,6 +15,7 @@ from mutations import CLOUD_SEEDS, MESH_SEEDS, TOKENS, Mutation, flip
 from run_cases import CHECKPOINT, resealed, whole_run
 from scene_cases import SPARSE, inline, pictured, png
 
+from isofield.cloud.inspect import inspect_cloud
 from isofield.cloud.read import read_cloud
 from isofield.errors import InputError, IsofieldError
 from isofield.mesh.inspect import inspect
@@ -74,6 +75,7 @@ def check_cloud(folder: Path, seed: tuple[str, bytes], changes: list) -> None:
     if cloud is not None:
         assert len(cloud) > 0
         assert np.isfinite(cloud.points).all()
+        only_our_errors(inspect_cloud, path)
 
 
 def check_run(folder: Path, name: str, changes: list, sealed: bool) -> None:

@@ -86,7 +86,8 @@ def test_what_is_no_file_at_all(tmp_path):
     for path, fault in ((tmp_path / "no.ply", "does not exist"), (tmp_path, "is a folder")):
         with pytest.raises(InputError, match=fault):
             read_mesh(path)
-    assert "unknown extension '.xyz'" in refusal(tmp_path / "a.xyz", "0 0 0")
+    assert "unknown extension '.fbx'" in refusal(tmp_path / "a.fbx", "0 0 0")
+    assert "points by its extension '.xyz'; give a mesh, or make one" in refusal(tmp_path / "a.xyz", "0 0 0")
     for suffix in READABLE:
         assert "is empty" in refusal(tmp_path / f"a{suffix}", "")
 

@@ -17,10 +17,9 @@ from isofield.cloud.ply import read_ply_cloud
 from isofield.cloud.text import counted, number_row, number_table, numbered_content, text_lines
 from isofield.errors import InputError, IsofieldError
 from isofield.mesh.ply import parse_header
-from isofield.mesh.read import check_file
+from isofield.mesh.read import POINTS_ONLY, check_file
 from isofield.mesh.text import decoded
 
-POINTS_ONLY = (".xyz", ".txt", ".pcd", ".npz", ".las", ".laz")
 READABLE = (".ply", ".obj", *POINTS_ONLY)
 LARGEST, SMALLEST = 1e100, 1e-100  # coordinates and extents within which squares of float64 neither overflow nor vanish
 SPREAD = 1e10  # largest extent over the median distance from the middle: more is a damaged file, or of no precision

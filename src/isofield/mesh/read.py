@@ -30,6 +30,8 @@ FOREIGN = {
     b"version https://git-lfs": "a pointer to a file that was not fetched (Git LFS)",
 }  # fmt: skip
 ZIPPED = (".npz",)
+POINTS_ONLY = (".xyz", ".txt", ".pcd", ".npz", ".las", ".laz")
+MAKE_A_MESH = "give a mesh, or make one of the points with isofield fit"
 EXPORT_AGAIN = "open it in the program that made it and export it again"
 
 
@@ -87,6 +89,8 @@ def weld_arrays(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np
 def check_file(path: Path, readable: tuple[str, ...]) -> None:
     """InputError unless the path is a file that can be opened, holds something and has one of the extensions."""
     check_plain(path)
+    if path.suffix.lower() in POINTS_ONLY and path.suffix.lower() not in readable:
+        raise InputError(path, f"is a file of points by its extension {path.suffix!r}", MAKE_A_MESH)
     if path.suffix.lower() not in readable:
         raise InputError(
             path, f"has an unknown extension {path.suffix!r}", f"convert it to one of {' '.join(readable)}"
@@ -134,7 +138,5 @@ def _check_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
 
 def _refuse_without_faces(path: Path, points: int) -> None:
     if points:
-        raise InputError(
-            path, f"is a point cloud ({points} points, no faces)", "give a mesh, or reconstruct a surface first"
-        )
+        raise InputError(path, f"is a point cloud ({points} points, no faces)", MAKE_A_MESH)
     raise InputError(path, "holds no triangles", EXPORT_AGAIN)
