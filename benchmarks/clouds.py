@@ -218,18 +218,22 @@ def cells(row: dict[str, Any], shape: str, method: str, half: bool) -> list[Any]
     return [shape, method, *(row.get(name) for name in names)]
 
 
+def stored() -> dict[tuple[str, str, str], list[Any]]:
+    path = RESULTS / "clouds.json"
+    tables = json.loads(path.read_text())["tables"] if path.exists() else []
+    found = [(t["title"], row) for t in tables if t["title"] in (*CONDITIONS, TORUS) for row in t["rows"]]
+    return {(title, row[0], row[1]): row for title, row in found}
+
+
 class Store:
     """Rows by condition, shape and method, in the result itself."""
 
     def __init__(self, options: argparse.Namespace):
-        self.options, self.rows = options, {}
-        path = RESULTS / "clouds.json"
-        for stored in json.loads(path.read_text())["tables"] if path.exists() else []:
-            if stored["title"] in (*CONDITIONS, TORUS):
-                self.rows |= {(stored["title"], row[0], row[1]): row for row in stored["rows"]}
+        self.options, self.rows = options, stored()
 
     def keep(self, condition: str, row: list[Any]) -> None:
-        self.rows[(condition, row[0], row[1])] = row
+        """What another process has stored meanwhile stays."""
+        self.rows = stored() | {(condition, row[0], row[1]): row}
         write_result("clouds", "Points to surfaces", [*self._tables(), *standing(self.rows)], notes(self.options))
 
     def _tables(self) -> Iterator[dict]:

@@ -16,7 +16,7 @@ from isofield.mesh.audit import audit, audit_file
 from isofield.mesh.read import read_mesh
 from isofield.runs import load
 from isofield.settings import FitSettings
-from isofield.tasks import cloud_results, training
+from isofield.tasks import cloud_results, fit_cloud, training
 from isofield.tasks.cloud_results import without_pinches
 from isofield.tasks.fit import run_fit
 from isofield.tasks.fit_cloud import with_sides
@@ -141,6 +141,21 @@ def test_sign_agnostic_learning_is_tested_for_its_sides(tmp_path, few_samples):
     assert report["sign_crossed"] > 0.95
     assert report["sign_inside"] == pytest.approx(4 / 3 * np.pi / 1.03**3 / 8, abs=0.05)
     assert report["sides"] == "none"
+
+
+def test_where_sides_cannot_be_told_none_are_needed(tmp_path, capsys, monkeypatch):
+    path = write_cloud(tmp_path / "ball.xyz", directions(), normals=False)
+    monkeypatch.setattr(fit_cloud, "DOUBTFUL", 2.0)
+    with pytest.warns(UserWarning, match="doubtful"):
+        assert fit_file(path, tmp_path / "sided")["sides"] == "winding number"
+    monkeypatch.setattr(fit_cloud, "DOUBTFUL", 0.8)
+    monkeypatch.setattr(training, "FEWEST", 10_000)
+    monkeypatch.setattr(fit_cloud, "HOPELESS", 2.0)
+    report = fit_file(path, tmp_path / "run", method="learned", steps=40)
+    assert "cannot be told" in capsys.readouterr().err
+    assert (report["method"], report["sides"]) == ("sal", "none")
+    assert report["sign_crossed"] > 0.95
+    assert fit_file(path, tmp_path / "run", method="learned", steps=40)["sign_crossed"] == report["sign_crossed"]
 
 
 def test_normals_of_the_file_count_and_others_are_made():

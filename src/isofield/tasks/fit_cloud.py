@@ -34,14 +34,14 @@ from isofield.tasks.objectives import Objective
 from isofield.tasks.sal import SignAgnostic, check_sign, sign_agnostic_start, sign_test
 from isofield.tasks.training import Clock, Cost
 
-DOUBTFUL = 0.8  # mean confidence of estimated sides below which a warning is due
+DOUBTFUL, HOPELESS = 0.8, 0.5  # mean confidence of estimated sides: below, a warning is due; sides are given up
 ROUNDS, CELLS = 3, 64  # of turning normals by a coarse surface
 THROUGH = "a closed surface through them, by screened Poisson and moving least squares"
 METHODS = {
     "learned": f"{THROUGH}, whose distance a small network learns: losses on points alone leave ghost sheets",
     "exact": f"the exact distance to {THROUGH}",
     "grid": f"a sparse grid of distances to {THROUGH}",
-    "sal": "a network by sign-agnostic learning, as asked: it needs no normals, and rounds edges",
+    "sal": "a network by sign-agnostic learning, which needs no normals, and rounds edges",
     "poisson": "screened Poisson, as asked",
     "mls": "implicit moving least squares, as asked",
     "rbf": "radial basis functions, as asked",
@@ -52,11 +52,15 @@ CLASSICAL: dict[str, type[PointsField]] = {"poisson": PoissonField, "mls": MlsFi
 
 @dataclass(frozen=True)
 class Sided:
-    """A cloud with normals that look outward; by: given, sensors, winding number; how: that in words."""
+    """A cloud with normals that look outward; by: given, sensors, winding number, none; how: that in words.
+
+    sure: mean confidence that they do.
+    """
 
     cloud: Cloud
     by: str
     how: str
+    sure: float = 1.0
 
 
 def run_fit_cloud(settings: FitSettings) -> dict[str, Any]:
@@ -71,6 +75,10 @@ def run_fit_cloud(settings: FitSettings) -> dict[str, Any]:
     config = {**config_of(settings), "input": settings.input.name, "input_sha256": sha256(settings.input)}
     with open_run(settings.output, config, length=("steps", "budget"), restart=settings.restart) as run:
         sided = Sided(cloud, "none", "normals not asked for") if settings.method == "sal" else with_sides(cloud)
+        if settings.method == "learned" and sided.sure < HOPELESS:
+            settings = replace(settings, method="sal")
+            sided = Sided(cloud, "none", f"which side of them is out cannot be told (confidence {sided.sure:.2f})")
+        _warn(sided)
         choice = f"{_said(found)}, {sided.how}: {METHODS[settings.method]}"
         print(f"isofield: {choice}", file=sys.stderr)
         result, cost = _result(sided.cloud, settings, run, clock)
@@ -89,26 +97,24 @@ def run_fit_cloud(settings: FitSettings) -> dict[str, Any]:
 
 
 def with_sides(cloud: Cloud) -> Sided:
-    """The cloud with its own normals, or with those of planes turned to the sensors or by their winding number.
-
-    Warns where the sides are doubtful.
-    """
+    """The cloud with its own normals, or with those of planes turned to the sensors or by their winding number."""
     if (own := with_own_normals(cloud)) is not None:
         return Sided(own, "given", "with normals")
     cloud, found = with_normals(cloud)
     if found.by == "sensors":
         return Sided(cloud, found.by, "normals estimated and turned to the sensors")
     sure = float(found.confidence.mean())
-    if sure < DOUBTFUL:
+    how = f"normals estimated and turned outward by their winding number, confidence {sure:.2f}"
+    return Sided(turned_by_poisson(cloud), found.by, how, sure)
+
+
+def _warn(sided: Sided) -> None:
+    if sided.sure < DOUBTFUL:
         warnings.warn(
-            f"{cloud.source}: which side of the points is out is doubtful (confidence {sure:.2f}); look at the result, "
-            "give normals or sensor positions, or try --method sal",
+            f"{sided.cloud.source}: which side of the points is out is doubtful (confidence {sided.sure:.2f}); look at "
+            "the result, give normals or sensor positions, or try --method sal",
             stacklevel=2,
         )
-    cloud = turned_by_poisson(cloud)
-    return Sided(
-        cloud, found.by, f"normals estimated and turned outward by their winding number, confidence {sure:.2f}"
-    )
 
 
 def turned_by_poisson(cloud: Cloud) -> Cloud:
