@@ -28,7 +28,7 @@ FLOORS = [
     {"errors", "__init__"},
     {"frame", "files", "settings", "data"},
     {"mesh"},
-    {"cloud", "synthesis"},
+    {"cloud", "synthesis", "samples"},
     {"fields", "losses"},
     {"meshing", "render", "views", "metrics", "checkpoints", "runs"},
     {"tasks"},

@@ -28,6 +28,7 @@ from isofield.settings import (
     MeshSettings,
     RenderSettings,
     RepairSettings,
+    SampleSettings,
     SynthesizeSettings,
     ViewSettings,
 )
@@ -165,6 +166,16 @@ def _synthesize(settings: SynthesizeSettings) -> Answer:
     return Answer(report, table_text(report))
 
 
+def _sample(settings: SampleSettings) -> Answer:
+    check_exists(settings.input)
+    if settings.classes is not None:
+        check_exists(settings.classes)
+    from isofield.tasks.sample import run_sample
+
+    report = run_sample(settings)
+    return Answer(report, table_text(report))
+
+
 def _demo(settings: DemoSettings) -> Answer:
     if settings.output.exists() and not settings.output.is_dir():
         raise InputError(settings.output, "is a file", "name a folder")
@@ -184,6 +195,7 @@ VERBS: dict[str, tuple[type, Callable[[Any], Answer]]] = {
     "render": (RenderSettings, _render),
     "convert": (ConvertSettings, _convert),
     "synthesize": (SynthesizeSettings, _synthesize),
+    "sample": (SampleSettings, _sample),
     "demo": (DemoSettings, _demo),
 }
 

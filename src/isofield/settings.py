@@ -352,6 +352,42 @@ class SynthesizeSettings:
 
 
 @dataclass(frozen=True)
+class SampleSettings:
+    """Sample the signed distance to meshes, and their normals and colours: a store that shape spaces are trained on.
+
+    Running the same command again goes on where it stopped, and adds what meshes have come to the folder.
+    """
+
+    input: Positional[Path]
+    """Mesh file, DeepSDF .npz, or a folder of them: its sub-folders are the classes."""
+    output: Output
+    """Store to write: manifest.json, and a .safetensors for each shape."""
+    count: int = 200_000
+    """Samples of each shape."""
+    format: Literal["store", "deepsdf"] = "store"
+    """deepsdf: an .npz for each shape instead, with pos and neg, sampled as DeepSDF does."""
+    classes: Path | None = None
+    """File that says the class of each shape: JSON {"name": "class"}, or lines name,class."""
+    per_class: int | None = None
+    """So many shapes of each class, drawn by the seed."""
+    jobs: int | None = None
+    """Processes at a time; by default one for each core."""
+    backend: str = "loky"
+    """Where they run: loky, or the name of a cluster that joblib knows, such as dask or ray."""
+    seed: int = 0
+    """Seed of every random number."""
+    restart: bool = False
+    """Remove the samples in the output folder and begin anew."""
+    json: bool = False
+    """Print one JSON object on stdout, and nothing else there."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def __post_init__(self) -> None:
+        _check_at_least(self, count=16, per_class=1, jobs=1)
+
+
+@dataclass(frozen=True)
 class DemoSettings:
     """Run the main job on bundled models and show it on a page that needs no network."""
 

@@ -28,17 +28,17 @@ def read_npz(path: Path) -> Cloud:
         begins = file.read(2)
     if begins != b"PK" or not zipfile.is_zipfile(path):
         raise InputError(path, "is no .npz archive", "store it with numpy.savez")
-    with _opened(path) as archive:
+    with opened(path) as archive:
         entries = _entries(path, archive)
         count = _check_points(path, archive, entries["points"])
         shapes: dict[str, tuple[int, ...]] = {"points": (count, 3)}
         for name in NAMES[1:]:
             if name in entries:
-                shapes[name] = _shape(path, archive, entries[name])
+                shapes[name] = shape_of(path, archive, entries[name])
         for name, shape in shapes.items():
             if shape != (count, 3) and not (name == "sensors" and shape == (3,)):
                 raise InputError(path, f"its array `{name}` has the shape {shape}", STORE)
-        found = {name: _array(path, archive, entries[name]) for name in shapes}
+        found = {name: array_of(path, archive, entries[name]) for name in shapes}
     sensors = found.get("sensors")
     return Cloud(
         found["points"].astype(np.float64),
@@ -48,7 +48,7 @@ def read_npz(path: Path) -> Cloud:
     )
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
+def opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:  # OSError: offsets before the file's beginning
@@ -77,13 +77,13 @@ def _check_points(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) 
     if size > MAX_BYTES or (size > SOLID and size > RATIO * packed):
         fault = f"its array `points` unpacks from {packed:,} to {size:,} bytes"
         raise InputError(path, fault, "store it without repeated points")
-    shape = _shape(path, archive, entry)
+    shape = shape_of(path, archive, entry)
     if len(shape) != 2 or shape[1] != 3:
         raise InputError(path, f"its array `points` has the shape {shape}", STORE)
     return shape[0]
 
 
-def _shape(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[int, ...]:
+def shape_of(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[int, ...]:
     """What the array's header says, if it is about plain numbers and as long as the array."""
     name = entry.filename.removesuffix(".npy")
     with archive.open(entry) as file:
@@ -113,7 +113,7 @@ def _npy_header(file: IO[bytes] | zipfile.ZipExtFile) -> tuple[tuple[int, ...], 
     return shape, kind
 
 
-def _array(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
+def array_of(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
     try:
         with archive.open(entry) as file:
             return npy.read_array(file, allow_pickle=False)

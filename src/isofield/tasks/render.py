@@ -87,7 +87,7 @@ def run_render(settings: RenderSettings) -> dict[str, Any]:
     }
 
 
-def mesh_files(path: Path) -> dict[str, Path]:
+def mesh_files(path: Path, readable: tuple[str, ...] = READABLE) -> dict[str, Path]:
     """Name -> file: of one mesh, or of all below a folder in the order of their names; raises InputError.
 
     A name is the path below the folder without suffix, parts joined by "-"; where two would be one, suffixes stay.
@@ -95,9 +95,9 @@ def mesh_files(path: Path) -> dict[str, Path]:
     check_exists(path)
     if not path.is_dir():
         return {path.stem: path}
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in READABLE and file.is_file())
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in readable and file.is_file())
     if not files:
-        raise InputError(path, "holds no mesh", f"name a folder with {' '.join(READABLE)} files")
+        raise InputError(path, "holds no mesh", f"name a folder with {' '.join(readable)} files")
     short = ["-".join(file.relative_to(path).with_suffix("").parts) for file in files]
     long = ["-".join(file.relative_to(path).parts) for file in files]
     return {(a if short.count(a) == 1 else b): file for a, b, file in zip(short, long, files, strict=True)}

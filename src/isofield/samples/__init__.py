@@ -1,0 +1,1 @@
+"""Stores of samples: what shape spaces are trained on."""
