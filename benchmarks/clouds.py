@@ -289,6 +289,7 @@ def notes(options: argparse.Namespace) -> list[str]:
         f"Meshes from {RESOLUTION}^3; {SAMPLES:,} samples each way, in the unit frame of the truth, whose genus is: "
         f"{genus}. Half missing: seen half, distance both ways on the side of the plane where there were points; "
         "marked: share of the result farther than 0.05 beyond the plane that is marked as invented.",
+        "A row that is missing has not been run yet; running the command again runs what is missing.",
     ]
 
 
