@@ -14,7 +14,7 @@ from isofield.mesh.read import read_mesh
 from isofield.render.camera import Camera, look_at, orbit, pinhole
 from isofield.render.light import FLAT, studio, varied
 from isofield.render.rasterize import rasterize, rasterize_torch
-from isofield.render.render import Surface, render
+from isofield.render.render import Surface, _shade_compiled, render, shade_torch
 from isofield.render.textures import look_up, pack
 
 
@@ -198,7 +198,7 @@ def test_environments_vary_and_repeat(ball):
 
 def test_a_chosen_background_and_soft_edges(ball):
     black = trimesh.Trimesh(ball.vertices, ball.faces, process=False, vertex_colors=np.zeros((len(ball.vertices), 4)))
-    seen = render(Surface.of(black), orbit(0, 0, size=48), background=(1.0, 0.5, 0.0), light=FLAT).color
+    seen = render(Surface.of(black), orbit(0, 0, size=48), background=(1.0, 128 / 255, 0.0), light=FLAT).color
     assert seen[0, 0].tolist() == [255, 128, 0]
     assert seen[24, 24].tolist() == [0, 0, 0]
     assert len(np.unique(seen[..., 0])) >= 6
@@ -235,6 +235,27 @@ def test_the_compiled_z_buffer_is_the_plain_one(distance, focal):
     assert torch.equal(compiled.face, plain.face)
     assert torch.allclose(compiled.depth, plain.depth, rtol=1e-6)
     assert torch.allclose(compiled.barycentric, plain.barycentric, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["rhino.glb", "spot.obj", "featuretype.stl"])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_compiled_shading_is_the_plain_one(name, samples):
+    mesh = read_mesh(bundled(name))
+    surface, camera = Surface.of(mesh, UnitFrame.of(mesh.vertices)), orbit(200, 30, size=40 * samples)
+    fragments = rasterize(surface.vertices, surface.faces, camera)
+    given = (surface, fragments, camera, varied(np.random.default_rng(3)), np.array([1.0, 0.2, 0.0]), samples)
+    (color, normal), (plain, plain_normal) = _shade_compiled(*given), shade_torch(*given)
+    assert np.abs(color - plain).max() < 2e-3
+    assert np.abs(normal - plain_normal).max() < 1e-5
+    assert np.ptp(plain) > 0.3
+
+
+def test_tinted_textures_are_shaded_alike():
+    noise = Image.effect_noise((32, 32), 90).convert("RGB")
+    material = PBRMaterial(baseColorTexture=noise, baseColorFactor=[0.5, 1, 0.2, 1])
+    surface, camera = Surface.of(quad(material)), orbit(20, 10, size=60)
+    given = (surface, rasterize(surface.vertices, surface.faces, camera), camera, studio(), np.ones(3), 3)
+    assert np.abs(_shade_compiled(*given)[0] - shade_torch(*given)[0]).max() < 2e-3
 
 
 def test_samples_are_odd(ball):

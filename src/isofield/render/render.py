@@ -12,16 +12,19 @@ from torch import Tensor
 from isofield.frame import UnitFrame
 from isofield.mesh.color import to_linear, to_srgb
 from isofield.mesh.paint import CLAY, Paint, paint_of
+from isofield.render import shade_kernel
 from isofield.render.camera import Camera
 from isofield.render.light import Light, studio
 from isofield.render.normals import corner_normals
-from isofield.render.rasterize import rasterize
+from isofield.render.rasterize import Fragments, rasterize
 from isofield.render.textures import Textures, by_table, linear_table, look_up, pack
 
 WHITE = (1.0, 1.0, 1.0)
 SAMPLES = 3  # per pixel along each side
 STUDIO = studio()
 TINY = 1e-12
+LEVELS = 65535
+BYTES = np.round(255 * to_srgb(np.linspace(0, 1, LEVELS + 1))).astype(np.uint8)  # of linear light in so many levels
 
 
 class Rendering(NamedTuple):
@@ -101,19 +104,57 @@ def render(
         raise ValueError(f"samples must be odd, not {samples}")
     large = camera.enlarged(samples)
     fragments = rasterize(surface.vertices, surface.faces, large)
+    shade = _shade_compiled if surface.vertices.device.type == "cpu" else shade_torch
+    color, normal = shade(surface, fragments, large, light, to_linear(np.array(background)), samples)
+    middle = samples // 2
+    depth = fragments.depth[middle::samples, middle::samples].contiguous().cpu().numpy()
+    return Rendering(BYTES[np.round(color * LEVELS).astype(np.uint16)], depth, normal, np.isfinite(depth))
+
+
+def shade_torch(
+    surface: Surface,
+    fragments: Fragments,
+    camera: Camera,
+    light: Light,
+    background: Float[np.ndarray, "3"],
+    samples: int,
+) -> tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w 3"]]:
+    """Mean linear light of each pixel's samples, and the normal at its middle, on any device.
+
+    camera: of the samples; background: linear.
+    """
     hit = (fragments.face.reshape(-1) >= 0).nonzero()[:, 0]
     face, weights = fragments.face.reshape(-1)[hit], fragments.barycentric.reshape(-1, 3)[hit]
-    normals = _normals(surface, face, weights, hit, large)
-    shaded = _colors(surface, face, weights, fragments.depth.reshape(-1)[hit], large) * _light(normals, light)
-    picture = to_linear(np.array(background)) * np.ones((large.height * large.width, 3))
-    color = torch.as_tensor(picture, dtype=torch.float32, device=hit.device).index_copy(0, hit, shaded.clamp(0, 1))
-    rows, columns, middle = camera.height, camera.width, samples // 2
-    means = color.view(rows, samples, columns, samples, 3).mean((1, 3)).cpu().double().numpy()
-    spread = torch.zeros((rows * samples * columns * samples, 3), device=hit.device).index_copy(0, hit, normals)
-    centers = spread.view(rows, samples, columns, samples, 3)[:, middle, :, middle]
-    depths = fragments.depth[middle::samples, middle::samples].contiguous().cpu().numpy()
-    sight = np.round(to_srgb(means) * 255).astype(np.uint8)
-    return Rendering(sight, depths, centers.cpu().contiguous().numpy(), np.isfinite(depths))
+    normals = _normals(surface, face, weights, hit, camera)
+    shaded = _colors(surface, face, weights, fragments.depth.reshape(-1)[hit], camera) * _light(normals, light)
+    empty = torch.as_tensor(background, dtype=torch.float32, device=hit.device).repeat(camera.height * camera.width, 1)
+    shape = (camera.height // samples, samples, camera.width // samples, samples, 3)
+    color = empty.index_copy(0, hit, shaded.clamp(0, 1)).view(shape).mean((1, 3))
+    spread = torch.zeros_like(empty).index_copy(0, hit, normals).view(shape)
+    return color.cpu().numpy(), spread[:, samples // 2, :, samples // 2].contiguous().cpu().numpy()
+
+
+def _shade_compiled(
+    surface: Surface, fragments: Fragments, camera: Camera, light: Light, background: np.ndarray, samples: int
+) -> tuple[np.ndarray, np.ndarray]:
+    skin, none = surface.skin, np.zeros((0, 3, 3), np.float32)
+    pictured = (none[:, 0, 0].astype(np.int64), none[:, :, :2], none[:, 0, 0], np.zeros((0, 3), np.uint8),
+                *[np.zeros((0, 1), np.int64)] * 3, np.zeros(0, np.int64))  # fmt: skip
+    if skin is not None:
+        pictured = tuple(part.numpy() for part in (skin.picture, skin.uv, skin.density, *skin.textures))
+    sky, ground = np.array(light.sky), np.array(light.ground)
+    lamps = np.array([lamp.direction for lamp in light.lamps]).reshape(-1, 3)
+    strengths = np.array([lamp.color for lamp in light.lamps]).reshape(-1, 3)
+    color = np.zeros((camera.height // samples, camera.width // samples, 3))
+    normal = np.zeros(color.shape, np.float32)
+    shade_kernel.shade(
+        *(part.numpy() for part in fragments), camera.camera_to_world[:3, :3] @ np.linalg.inv(camera.intrinsics),
+        float(camera.intrinsics[0, 0]), surface.normals.numpy(), surface.base.numpy(),
+        none if surface.tint is None else surface.tint.numpy(), *pictured, surface.table.numpy(),
+        np.outer(light.up, 0.5 * (sky - ground)), 0.5 * (sky + ground), lamps, strengths, background, samples,
+        color, normal,
+    )  # fmt: skip
+    return color, normal
 
 
 def _normals(surface: Surface, face: Tensor, weights: Tensor, hit: Tensor, camera: Camera) -> Tensor:
