@@ -322,7 +322,7 @@ class SynthesizeSettings:
     The same seed gives the same bytes, whatever --jobs; running the same command again makes only what is missing.
     """
 
-    family: Positional[Literal["cars", "chairs", "tables", "lamps", "sofas", "planes"]]
+    family: Positional[Literal["heads", "cars", "chairs", "tables", "lamps", "sofas", "planes"]]
     """What to make."""
     output: Output
     """Folder to write: FAMILY_00000.ply and .json (parts, tree, symmetry, adjacency), manifest.json, sheet.png"""

@@ -1,5 +1,7 @@
 """What holds for every shape of every family."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import trimesh
@@ -14,17 +16,18 @@ from isofield.synthesis.document import box, document
 from isofield.synthesis.families import FAMILIES
 from isofield.synthesis.lamps import Lamp
 from isofield.synthesis.parts import Group, Part, Shape, mirrored, walk
-from isofield.synthesis.planes import Plane
+from isofield.synthesis.plane_kinds import Plane
 from isofield.synthesis.sofas import Sofa
 from isofield.synthesis.solids import about, ball, rounded_box
 from isofield.synthesis.tables import Table
 from isofield.synthesis.touching import touching
 
 SEEDS = [0, 1]
-LABELS = {"cars": "car", "chairs": "chair", "lamps": "lamp", "planes": "plane", "sofas": "sofa", "tables": "table"}
+LABELS = dict(zip(FAMILIES, ("head", "car", "chair", "table", "lamp", "sofa", "plane"), strict=True))
 NEEDED = {
     "cars": {"hull", "tyre", "head lamp", "tail lamp", "mirror"},
     "chairs": set(),
+    "heads": {"skin", "eye"},
     "lamps": set(),
     "planes": {"fuselage", "wing", "fin", "stabiliser"},
     "sofas": {"seat cushion", "back"},
@@ -32,6 +35,7 @@ NEEDED = {
 }
 
 
+@cache
 def shape_of(family: str, seed: int) -> Shape:
     return FAMILIES[family](np.random.default_rng((7, seed))).in_unit_frame()
 
@@ -102,7 +106,7 @@ def test_boxes_contain_their_parts_and_no_smaller_ones_do(family, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_symmetry_takes_each_member_to_the_next(family, seed):
     groups = [group for group in walk(shape_of(family, seed).root) if group.symmetry]
-    assert groups or family == "lamps"
+    assert groups or family in ("lamps", "heads")
     for group in groups:
         assert group.symmetry is not None
         matrix, offset = group.symmetry.matrix(), group.symmetry.offset()
@@ -121,7 +125,7 @@ def test_neighbours_touch_and_the_others_do_not(family):
     pairs = set(touching(parts))
     rng = np.random.default_rng(0)
     surfaces = [MeshDistance(part.solid.vertices, part.solid.faces) for part in parts]
-    chosen = rng.permutation([(i, j) for i in range(len(parts)) for j in range(i + 1, len(parts))])[:40]
+    chosen = rng.permutation([(i, j) for i in range(len(parts)) for j in range(i + 1, len(parts))])[:25]
     for i, j in chosen.tolist():
         nearest = min(
             surfaces[i].signed(parts[j].solid.vertices).min(), surfaces[j].signed(parts[i].solid.vertices).min()

@@ -13,6 +13,11 @@ def bundled(name: str) -> Path:
     return _folder() / name
 
 
+def resource(name: str) -> Path:
+    """Path of a bundled file that is no model, such as "head_basis.npz"."""
+    return _folder() / name
+
+
 def names() -> list[str]:
     """Names of all bundled models, sorted."""
     return sorted(path.name for path in _folder().iterdir() if path.suffix in (".glb", ".obj", ".off", ".ply", ".stl"))

@@ -2,6 +2,7 @@
 
 from isofield.synthesis.cars import car
 from isofield.synthesis.chairs import chair
+from isofield.synthesis.heads.head import head
 from isofield.synthesis.lamps import lamp
 from isofield.synthesis.parts import Builder
 from isofield.synthesis.planes import plane
@@ -9,6 +10,7 @@ from isofield.synthesis.sofas import sofa
 from isofield.synthesis.tables import table
 
 FAMILIES: dict[str, Builder] = {
+    "heads": head,
     "cars": car,
     "chairs": chair,
     "tables": table,

@@ -1,103 +1,17 @@
 """Aeroplanes: airliners, business jets, turboprops, light aircraft, biplanes, fighters, gliders."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 
-from isofield.synthesis.chance import maybe, near, pick, span, whole
-from isofield.synthesis.palette import Color, exact, shaded, vivid
+from isofield.synthesis.palette import exact, shaded
 from isofield.synthesis.parts import Group, Member, Part, Shape, mirrored
+from isofield.synthesis.plane_kinds import Plane
 from isofield.synthesis.solids import Number, loft, loft_colors, tube
 from isofield.synthesis.wings import fin, gear, jet, propeller, wing
 
 PANE = (38, 46, 60)
 ROUND = 32  # points around a fuselage
-
-
-# length, radius, span, chord, taper, sweep, dihedral, place and height (in radii) of the wing
-SIZES: dict[str, tuple[float, ...]] = {
-    "airliner": (38, 1.95, 35, 6.4, 0.28, 26, 5, 0.36, -0.75),
-    "business": (16, 0.95, 15.5, 2.9, 0.32, 26, 3, 0.45, -0.7),
-    "turboprop": (23, 1.3, 25, 2.6, 0.55, 2, 1, 0.37, 0.88),
-    "light": (7.8, 0.62, 10.6, 1.6, 0.75, 1, 1.5, 0.24, 0.92),
-    "biplane": (7.2, 0.5, 9.0, 1.4, 0.95, 3, 2, 0.2, -0.75),
-    "fighter": (15, 0.85, 10, 5.6, 0.22, 42, -1, 0.38, -0.1),
-    "warbird": (9, 0.62, 11, 2.3, 0.5, 3, 5, 0.26, -0.72),
-    "glider": (7, 0.42, 17, 0.9, 0.4, 0, 3, 0.28, 0.6),
-}
-
-
-@dataclass(frozen=True)
-class Plane:
-    """Lengths in metres, angles in degrees; places along the fuselage as shares of its length from the nose."""
-
-    kind: str
-    length: float
-    radius: float
-    span: float
-    chord: float
-    taper: float
-    sweep: float
-    dihedral: float
-    wing_at: float
-    wing_height: float
-    tail: str
-    fin: float
-    engines: int
-    blades: int
-    wheels: bool
-    winglets: bool
-    stripe: str
-    paint: Color
-    accent: Color
-
-    @classmethod
-    def sample(cls, rng: np.random.Generator) -> "Plane":
-        kinds = {
-            "airliner": 3.0,
-            "business": 1.6,
-            "turboprop": 1.4,
-            "light": 1.8,
-            "biplane": 1.2,
-            "fighter": 1.5,
-            "warbird": 1.2,
-            "glider": 0.8,
-        }
-        kind = pick(rng, kinds)
-        length, radius, wide, chord, taper, sweep, dihedral, at, height = SIZES[kind]
-        engines = {"airliner": 4 if maybe(rng, 0.25) else 2, "business": 2, "turboprop": 2, "fighter": whole(rng, 1, 2)}
-        light = (
-            np.full(3, span(rng, 205, 246))
-            if kind not in ("fighter", "biplane", "warbird")
-            else vivid(rng, (0.15, 0.5))
-        )
-        tails = {
-            "business": {"T": 1.0},
-            "glider": {"T": 1.0},
-            "turboprop": {"T": 1.0, "low": 1.0},
-            "fighter": {"twin": 1.0, "low": 1.0},
-        }
-        return cls(
-            kind=kind,
-            length=near(rng, length, 0.09),
-            radius=near(rng, radius, 0.06),
-            span=near(rng, wide, 0.07),
-            chord=near(rng, chord, 0.07),
-            taper=near(rng, taper, 0.15),
-            sweep=sweep + span(rng, -4, 6) if sweep > 10 else sweep + span(rng, -1, 2),
-            dihedral=dihedral + span(rng, -1, 1.5),
-            wing_at=at + span(rng, -0.02, 0.02),
-            wing_height=height,
-            tail=pick(rng, tails.get(kind, {"low": 1.0})),
-            fin=span(rng, 0.85, 1.15),
-            engines=engines.get(kind, 0 if kind == "glider" else 1),
-            blades=whole(rng, 2, 3) if kind in ("light", "biplane") else whole(rng, 3, 5),
-            wheels=kind in ("light", "biplane") or (maybe(rng, 0.45) and kind != "glider"),
-            winglets=kind in ("airliner", "business") and maybe(rng, 0.6),
-            stripe=pick(rng, {"line": 2.0, "belly": 1.5, "none": 1.5, "nose": 0.7}),
-            paint=light if maybe(rng, 0.8) else vivid(rng, (0.2, 0.6)),
-            accent=vivid(rng, (0.5, 0.95)),
-        )
 
 
 def plane(rng: np.random.Generator) -> Shape:
@@ -110,11 +24,6 @@ def plane(rng: np.random.Generator) -> Shape:
     if p.wheels:
         members.append(_undercarriage(p))
     return Shape("plane", Group("plane", tuple(members)), asdict(p))
-
-
-def _z(p: Plane, share: Number) -> float:
-    """The place of a share of the length from the nose, which is at +length / 2."""
-    return p.length * (0.5 - share)
 
 
 # (share of the length, height of the middle, half width, half height), all but the first in radii
@@ -215,7 +124,7 @@ def _livery(p: Plane, at: np.ndarray, angle: np.ndarray) -> np.ndarray:
 
 def _wing_half(p: Plane, y: Number, reach: Number = 1.0) -> list[tuple[float, float, float, float, float]]:
     """Sections of the right wing, from within the fuselage to a rounded tip."""
-    half, z0 = p.span / 2 * reach, _z(p, p.wing_at) + 0.3 * p.chord
+    half, z0 = p.span / 2 * reach, p.z(p.wing_at) + 0.3 * p.chord
     sections = []
     for t in (0.02, 0.3, 0.65, 0.94, 0.985, 1.0):
         chord = p.chord * (1 - (1 - p.taper) * t) * {0.985: 0.86, 1.0: 0.5}.get(t, 1.0)
@@ -287,7 +196,7 @@ def _tail(p: Plane) -> Group:
     """Fins and the horizontal tail."""
     root = p.fin * (0.17 if p.kind != "glider" else 0.11) * p.length
     tall = p.fin * {"airliner": 0.15, "fighter": 0.16, "glider": 0.16}.get(p.kind, 0.17) * p.length
-    back, sweep = _z(p, 0.985), np.tan(np.deg2rad(max(p.sweep, 18) + 8))
+    back, sweep = p.z(0.985), np.tan(np.deg2rad(max(p.sweep, 18) + 8))
     base = (0.35 if p.kind != "fighter" else 0.3) * p.radius
     tip = 0.42 * root
     upright = [(0.0, base, back + root, root, 0.09), (0.0, base + tall, back + root - sweep * tall, tip, 0.09)]
@@ -320,7 +229,7 @@ def _engines(p: Plane) -> list[Member]:
         return [mirrored("engines", Group("engines of one side", tuple(pairs)))]
     if p.kind == "business":
         size = 0.55 * p.radius
-        x, y, z = 1.0 * p.radius + 0.95 * size, 0.45 * p.radius, _z(p, 0.72)
+        x, y, z = 1.0 * p.radius + 0.95 * size, 0.45 * p.radius, p.z(0.72)
         parts = [one.mapped(np.eye(3), np.array([x, y, z])) for one in jet(4.2 * size, size)]
         pylon = wing(
             [(0.5 * p.radius, 0.9 * y, z + size, 2.2 * size, 0.12), (x - 0.9 * size, y, z + size, 2.0 * size, 0.12)]
@@ -333,7 +242,7 @@ def _engines(p: Plane) -> list[Member]:
     if p.engines:
         size = {"light": 0.95, "biplane": 1.15, "warbird": 1.55}[p.kind]
         return [
-            propeller(size, p.blades, p.accent).mapped(np.eye(3), np.array([0.0, 0.0, _z(p, 0.0) - 0.02 + 0.08 * size]))
+            propeller(size, p.blades, p.accent).mapped(np.eye(3), np.array([0.0, 0.0, p.z(0.0) - 0.02 + 0.08 * size]))
         ]
     return []
 
@@ -377,7 +286,7 @@ def _nacelle(p: Plane, wings: list) -> Group:
 def _exhausts(p: Plane) -> list[Member]:
     """Nozzles at the end, intakes at the sides."""
     size = 0.5 * p.radius
-    z, angle = _z(p, 1.0), np.linspace(0, 2 * np.pi, 20, endpoint=False)
+    z, angle = p.z(1.0), np.linspace(0, 2 * np.pi, 20, endpoint=False)
     ring = np.stack([size * np.cos(angle), size * np.sin(angle), 0 * angle], 1)
     levels = [(0.6, 1.0), (-0.3, 1.05), (-0.9, 0.82), (-0.85, 0.7), (-0.2, 0.6)]
     nozzle = loft(np.array([ring * [r, r, 0] + [0, 0, z + d * size] for d, r in levels]))
@@ -385,11 +294,11 @@ def _exhausts(p: Plane) -> list[Member]:
     engines: Member = part
     if p.engines == 2:
         engines = mirrored("nozzles", part.mapped(np.eye(3), np.array([0.55 * p.radius, 0, 0])))
-    x, front = 1.0 * p.radius, _z(p, 0.34)
+    x, front = 1.0 * p.radius, p.z(0.34)
     square = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)]) * [0.3 * p.radius, 0.5 * p.radius]
     lip = [
         np.stack([x + s * square[:, 0], square[:, 1] * s, np.full(4, z)], 1)
-        for z, s in ((front + 0.2, 0.92), (front, 1.0), (_z(p, 0.6), 1.05))
+        for z, s in ((front + 0.2, 0.92), (front, 1.0), (p.z(0.6), 1.05))
     ]
     intake = mirrored("intakes", Part("intake", loft(np.array(lip)), shaded(p.paint, 0.8)))
     return [engines, intake]
@@ -421,14 +330,14 @@ def _undercarriage(p: Plane) -> Group:
     taildragger = p.kind in ("biplane", "warbird")
     x, z = (
         {"airliner": 1.1, "turboprop": 0.9}.get(p.kind, 1.3) * p.radius,
-        _z(p, 0.16 if taildragger else p.wing_at + 0.13),
+        p.z(0.16 if taildragger else p.wing_at + 0.13),
     )
     top = (0.45 * p.radius, -0.3 * p.radius, z - 0.1)
     if p.kind == "warbird":
-        z = _z(p, p.wing_at + 0.01)
+        z = p.z(p.wing_at + 0.01)
         top = (x, p.wing_height * p.radius + x * np.tan(np.deg2rad(p.dihedral)), z - 0.2)
     main = mirrored("main gear", Group("gear", tuple(gear(top, (x, -drop, z), r, strut, exact((120, 122, 126))))))
-    far, level = (_z(p, 0.9), 0.0) if taildragger else (_z(p, 0.1), -0.4 if p.kind != "fighter" else -0.1)
+    far, level = (p.z(0.9), 0.0) if taildragger else (p.z(0.1), -0.4 if p.kind != "fighter" else -0.1)
     size = 0.5 * r if taildragger else 0.8 * r
     low = -0.45 * p.radius if taildragger else -drop - 0.2 * r
     single = Group(
