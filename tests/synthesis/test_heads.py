@@ -7,10 +7,23 @@ import trimesh
 from isofield.data import resource
 from isofield.mesh.audit import audit
 from isofield.mesh.distance import MeshDistance
-from isofield.synthesis.heads.basis import BASE, SCALP, load_basis, normals, ripples, scalp, shoulders, smoothstep
+from isofield.synthesis.heads.basis import (
+    BASE,
+    CHEST,
+    SCALP,
+    load_basis,
+    normals,
+    ripples,
+    scalp,
+    shoulders,
+    smoothstep,
+)
 from isofield.synthesis.heads.face import EXPRESSIONS, Face, aged, shaped
 from isofield.synthesis.heads.hair import FOR_MEN, FOR_WOMEN, STYLES, Hair, hair
 from isofield.synthesis.heads.head import Head
+
+GROWN = [style for style in STYLES if style != "bald"]
+OFTEN = ("crop", "mohawk", "bob", "ponytail")
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +45,11 @@ def test_the_bust_is_closed_with_a_flat_foot():
     assert resource("head_basis.npz").stat().st_size < 2_500_000
 
 
-@pytest.mark.parametrize("places", [scalp(), shoulders()], ids=["scalp", "shoulders"])
-def test_places_lie_where_their_rays_leave_the_skin(places, surface):
+@pytest.mark.parametrize(("seen", "centre"), [(scalp, SCALP), (shoulders, CHEST)])
+def test_places_lie_where_their_rays_leave_the_skin(seen, centre, surface):
     basis = load_basis()
+    places = seen()
     points = places.on(basis.closed(basis.mean), basis.faces)
-    centre = SCALP if points[0, 0, 1] > 5 else np.array([0.0, -16.5, -1.5])
     away = points - centre
     away /= np.linalg.norm(away, axis=-1, keepdims=True)
     assert np.einsum("rtd,rtd->rt", away, places.directions).min() > 0.999
@@ -67,11 +80,10 @@ def test_children_have_no_beard_and_the_old_turn_grey():
     assert greyness([f for f in faces if f.age > 75]) < 0.5 * greyness([f for f in faces if f.age < 40])
 
 
-@pytest.mark.parametrize("style", [style for style in STYLES if style != "bald"])
+@pytest.mark.parametrize("style", [pytest.param(s, marks=[pytest.mark.slow] * (s not in OFTEN)) for s in GROWN])
 def test_hair_grows_out_of_the_skin_and_stays_outside_where_it_hangs(style, surface):
     basis = load_basis()
-    top, side, hang, crest, curl, wave = STYLES[style]
-    drawn = Hair(style, top, side, hang, crest, curl, wave, 0.0, 0.4, 60.0, np.full(3, 60.0))
+    drawn = Hair(style, *map(float, STYLES[style]), 0.0, 0.4, 60.0, np.full(3, 60.0))
     group = hair(basis, drawn, basis.mean, np.full(3, 200.0), np.random.default_rng(0))
     assert group is not None
     shell = group.parts[0].solid
@@ -90,7 +102,7 @@ def test_age_warps_space_smoothly_and_leaves_adults_alone():
     points = np.random.default_rng(0).uniform(-12, 14, (500, 3))
     assert np.array_equal(aged(points, 30.0), points)
     step = 1e-4
-    slope = (aged(points + [0, step, 0], 7.0) - aged(points, 7.0))[:, 1] / step
+    slope = (aged(points + np.array([0, step, 0]), 7.0) - aged(points, 7.0))[:, 1] / step
     assert 0.5 < slope.min() < slope.max() < 1.5, "nothing is folded over"
     basis = load_basis()
     face = Face.sample(np.random.default_rng(1), 60)

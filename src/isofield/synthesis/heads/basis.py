@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from isofield.data import resource
 from isofield.mesh.distance import MeshDistance
-from isofield.synthesis.solids import about
+from isofield.synthesis.solids import Number, about
 
 BASE = -21.0  # height of the flat foot of the bust
 SKIRT = 4  # rings between the open edge of the basis and its foot
@@ -154,13 +154,13 @@ def normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -
     return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
 
 
-def smoothstep(low: float, high: float, value: np.ndarray) -> np.ndarray:
+def smoothstep(low: Number, high: Number, value: np.ndarray) -> np.ndarray:
     """0 below `low`, 1 above `high`, smooth between."""
     t = np.clip((value - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    return np.asarray(t * t * (3 - 2 * t))
 
 
-def ripples(rng: np.random.Generator, points: Float[np.ndarray, "*n 3"], scale: float, octaves: int = 3) -> np.ndarray:
+def ripples(rng: np.random.Generator, points: Float[np.ndarray, "*n 3"], scale: Number, octaves: int = 3) -> np.ndarray:
     """Smooth random values, about in [-1, 1], that change over lengths of `scale`: sums of plane waves."""
     total = np.zeros(points.shape[:-1])
     for octave in range(octaves):

@@ -9,7 +9,7 @@ from isofield.synthesis.chance import maybe, pick, span
 from isofield.synthesis.heads.basis import Basis, normals, ripples, smoothstep
 from isofield.synthesis.palette import Color, vivid
 from isofield.synthesis.parts import Group, Part
-from isofield.synthesis.solids import Solid, outward, revolve
+from isofield.synthesis.solids import Number, Solid, outward, revolve
 
 TONES = (
     (255, 226, 204),
@@ -116,7 +116,7 @@ def shaped(basis: Basis, face: Face) -> Float[np.ndarray, "v 3"]:
     vertices = vertices + old * 0.35 * (basis.expressions["mouthFrown_L"] + basis.expressions["mouthFrown_R"])
     outer = normals(vertices, basis.faces[basis.faces.max(1) < len(vertices)])
     sink = (
-        0.28 * basis.masks["cheek"]
+        0.42 * basis.masks["cheek"]
         + 0.12 * basis.masks["lips"]
         - 0.10 * basis.masks["nose"]
         - 0.05 * basis.masks["eye"]
@@ -124,7 +124,7 @@ def shaped(basis: Basis, face: Face) -> Float[np.ndarray, "v 3"]:
     return aged(vertices - old * sink[:, None] * outer, face.age)
 
 
-def aged(points: Float[np.ndarray, "n 3"], years: float) -> Float[np.ndarray, "n 3"]:
+def aged(points: Float[np.ndarray, "n 3"], years: Number) -> Float[np.ndarray, "n 3"]:
     """Children have a large skull, a short face, a thin neck and narrow shoulders; a smooth warp of space."""
     young = float(np.clip((18 - years) / 12, 0, 1))
     x, y, z = points.T
@@ -152,6 +152,7 @@ def _eye(centre: np.ndarray, radius: float, direction: np.ndarray, face: Face) -
     profile = np.stack([np.sin(angle), np.cos(angle)], 1) * radius
     profile[[0, -1], 0] = 0
     solid = revolve(profile, 32)
+    direction = direction / np.linalg.norm(direction)
     across = np.cross([0.0, 1.0, 0.0], direction)
     across /= np.linalg.norm(across)
     matrix = np.stack([across, direction, np.cross(across, direction)], 1)

@@ -13,7 +13,7 @@ from isofield.synthesis.parts import Group, Member, Part
 from isofield.synthesis.solids import ball, curve, loft, outward, tube
 
 ROWS, HANGING = 40, 26  # rings of the shell on the head, and below its edge
-AIR = 0.4  # centimetres that hanging hair keeps from skin
+AIR, CLOTH = 0.4, 0.6  # centimetres that hanging hair keeps from skin, and more of them from shoulders
 
 # top and side thickness, length that hangs below the edge, crest in the middle, curl, wave of what hangs
 STYLES: dict[str, tuple[float, float, float, float, float, float]] = {
@@ -264,8 +264,8 @@ def _pushed(points: Float[np.ndarray, "n t 3"], surface: MeshDistance) -> Float[
         away = flat[low] - near.point
         away = np.where(inside[:, None], -away, away) / np.maximum(near.distance, 1e-9)[:, None]
         depth = np.where(inside, -near.distance, near.distance)
-        moved = flat[low] + away * np.clip(AIR - depth, 0, 6)[:, None]
-        flat[low] = np.where((depth < AIR)[:, None], moved, flat[low])
+        air = AIR + CLOTH * smoothstep(6, 10, -flat[low, 1])
+        flat[low] += away * np.clip(air - depth, 0, 6)[:, None]
     return flat.reshape(points.shape)
 
 
