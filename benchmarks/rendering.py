@@ -2,8 +2,8 @@
 
 python benchmarks/rendering.py [--shapes 50] [--fused 20] [--picture]
 
-Ray casting by embreex is measured beside it where that is installed. --picture only draws docs/images/rendered_scans.png from
-the scans beside the repository.
+Ray casting by embreex is measured beside it where that is installed. --picture only draws
+docs/images/rendered_scans.png from the scans beside the repository.
 """
 
 import argparse
@@ -34,13 +34,12 @@ from isofield.render.pictures import zoomed
 from isofield.render.rasterize import rasterize, rasterize_torch
 from isofield.render.render import Surface, render
 from isofield.settings import RenderSettings, SynthesizeSettings
-from isofield.synthesis.families import FAMILIES
 from isofield.tasks.render import run_render
 from isofield.tasks.synthesize import run_synthesize
 from isofield.views.image_set import ImageSet
 from isofield.views.read import read_views
 
-FAMILY = "heads" if "heads" in FAMILIES else "cars"
+FAMILY = "heads"
 SCANS = ROOT.parent / "shared" / "data" / "scans"
 SIZES = (128, 512)
 SIDES = 10

@@ -192,8 +192,8 @@ class RenderSettings:
     """Per pixel along each side, odd."""
     color_only: bool = False
     """Write no depth, normals and masks: EG3D's own loader takes every picture in the folder for a labelled one."""
-    device: str = "cpu"
-    """cpu, or cuda: the same code."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """What draws: a processor, or a GPU."""
     jobs: int | None = None
     """Processes at a time; by default one per core, and one on a GPU."""
     seed: int = 0

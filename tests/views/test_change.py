@@ -119,6 +119,14 @@ def test_what_is_written_is_read_again(full, tmp_path, layout, packed):
         assert np.abs(one.intrinsics - other.intrinsics).max() < 1e-4
 
 
+def test_a_folder_that_holds_something_is_not_replaced(full, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/letter.txt").write_text("dear")
+    with pytest.raises(InputError, match="is not empty"):
+        write_views(full, tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
+
+
 def test_without_truth_every_picture_has_a_label(full, tmp_path):
     write_views(full, tmp_path / "out", truth=False)
     labels = json.loads((tmp_path / "out/dataset.json").read_text())["labels"]

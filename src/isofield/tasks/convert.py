@@ -7,12 +7,12 @@ from isofield.settings import ConvertSettings
 from isofield.views.change import balanced, cropped, joined, mirrored, y_up
 from isofield.views.image_set import ImageSet
 from isofield.views.read import read_views
-from isofield.views.write import write_views
+from isofield.views.write import check_vacant, write_views
 
 
 def run_convert(settings: ConvertSettings) -> dict[str, Any]:
     """Read, change, write; returns the verb's JSON. Raises InputError as those three do."""
-    real_path(settings.output)
+    check_vacant(real_path(settings.output))
     views = read_views(settings.input)
     read = len(views)
     changed = _changed(views, settings)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import trimesh
 from PIL import Image, ImageColor
 
@@ -167,8 +168,10 @@ def _light(settings: RenderSettings, chance: np.random.Generator) -> Light:
 
 
 def _given_cameras(settings: RenderSettings) -> list[Camera] | None:
-    """Those of a file; None for cameras of our own, checked to see the whole unit sphere."""
+    """Those of a file; None for cameras of our own, where it is said if they do not see the whole unit sphere."""
     background_of(settings.background)
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device", "torch finds no GPU here", "leave it out")
     if settings.cameras is not None:
         return read_cameras(settings.cameras, settings.size, settings.size)
     if settings.frame == "unit" and not sphere_fits(settings.distance, settings.focal):

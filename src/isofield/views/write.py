@@ -21,8 +21,10 @@ def write_views(views: ImageSet, path: Path, layout: Layout = "eg3d", *, truth: 
     """Write the set whole or not at all; a path that ends in .zip becomes an uncompressed zip, any other one a folder.
 
     truth: with the depth, normals and masks beside the pictures. A view that comes more than once gets a name of its
-    own each time. Raises InputError for a set that cannot be read, or that the layout cannot hold.
+    own each time. Raises InputError for a set that cannot be read or that the layout cannot hold, and for a folder
+    that holds something already.
     """
+    check_vacant(path)
     named = _named(views)
     if path.suffix.lower() == ".zip":
         with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
@@ -33,6 +35,12 @@ def write_views(views: ImageSet, path: Path, layout: Layout = "eg3d", *, truth: 
         for name, content in _files(views, named, layout, truth):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
+
+
+def check_vacant(path: Path) -> None:
+    """InputError for a folder that is not empty: a set replaces a folder as a whole."""
+    if path.is_dir() and any(path.iterdir()):
+        raise InputError(path, "is not empty", "choose another output, or remove it first")
 
 
 def _files(views: ImageSet, named: tuple[View, ...], layout: Layout, truth: bool) -> Iterator[tuple[str, bytes]]:
