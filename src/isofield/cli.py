@@ -103,9 +103,10 @@ def _fit(settings: FitSettings) -> Answer:
     check_exists(settings.input)
     real_path(settings.output)
     from isofield.tasks.fit import run_fit
+    from isofield.tasks.results import described
 
     report = run_fit(settings)
-    return Answer(report, table_text(report))
+    return Answer(report, described(report, settings.output))
 
 
 def _mesh(settings: MeshSettings) -> Answer:

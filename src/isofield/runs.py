@@ -153,13 +153,14 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 
 
 def _check_lengths(path: Path, config: dict[str, Any]) -> None:
-    """What is computed with before the configuration is compared: numbers, or not there."""
+    """What is computed with before the configuration is compared: numbers, lists of them, or not there."""
     settled = config.get(SETTLED)
     if settled is not None and not isinstance(settled, dict):
         raise InputError(path, f"{SETTLED} is {settled!r:.40}, no object", "mend it or begin anew with --restart")
     lengths = {name: config.get(name) for name in ("steps", "budget")} | (settled or {})
     for name, value in lengths.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+        numbers = value if isinstance(value, list) else [] if value is None else [value]
+        if any(isinstance(number, bool) or not isinstance(number, int | float) or number < 0 for number in numbers):
             raise InputError(path, f"{name} is {value!r:.40}, no number", "mend it or begin anew with --restart")
 
 

@@ -172,7 +172,7 @@ def test_the_picture_is_one(learned):
 
 def test_config_env_and_log_say_what_was_done(learned):
     config, env = config_of(learned), json.loads((learned / "env.json").read_text())
-    assert config["settled"] == {"steps": 150, "schedule": 150, "samples": 38_400}
+    assert config["settled"] == {"ends": [150], "samples": 38_400}
     assert (config["input"], config["steps"], config["method"], config["seed"]) == ("box.ply", 150, "learned", 0)
     assert len(config["input_sha256"]) == 64
     assert {"torch", "numpy"} <= set(env.get("versions", env))
@@ -265,10 +265,10 @@ def test_going_on_takes_up_the_run(box, tmp_path, unextracted):
     assert bytes_of(settings.output) == before
     run_fit(dataclasses.replace(settings, steps=9))
     assert [step for step, _ in list_checkpoints(settings.output)][-1] == 9
-    assert config_of(settings.output)["settled"]["schedule"] == 6
+    assert config_of(settings.output)["settled"]["ends"] == [6, 9]
     run_fit(dataclasses.replace(settings, steps=4, restart=True))
     assert [step for step, _ in list_checkpoints(settings.output)][-1] == 4
-    assert config_of(settings.output)["settled"]["schedule"] == 4
+    assert config_of(settings.output)["settled"]["ends"] == [4]
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_a_budget_is_the_default_and_may_only_grow(box, tmp_path, unextracted, m
         run_fit(dataclasses.replace(settings, **changes))
     assert budgets == [30.0]
     run_fit(dataclasses.replace(settings, budget=60.0))
-    assert config_of(settings.output)["settled"]["steps"] == 8
+    assert config_of(settings.output)["settled"]["ends"] == [4, 8]
     for changes, part in (({"budget": 50.0}, "budget 60.0 -> 50.0"), ({"steps": 7}, "steps 8 -> 7 (may only grow)")):
         with pytest.raises(InputError) as error:
             run_fit(dataclasses.replace(settings, **changes))

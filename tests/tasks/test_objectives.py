@@ -202,7 +202,7 @@ def test_sirens_recipe_lowers_its_loss():
     torch.manual_seed(0)
     field, recipe = NeuralField(Identity(), Softplus(), width=32, depth=2), OrientedPoints(batch=300, rate=2e-3)
     data = TrainingData(recipe.samples(box(), 3000, 0))
-    training = Training(field, recipe, data, Length(60, 60, 3000), 0)
+    training = Training(field, recipe, data, Length((60,), 3000), 0)
     values = [training.step(step).item() for step in range(60)]
     assert np.mean(values[-10:]) < 0.6 * np.mean(values[:5])
 

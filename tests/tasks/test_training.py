@@ -23,7 +23,7 @@ from isofield.runs import list_checkpoints, load, open_run
 from isofield.tasks import training
 from isofield.tasks.fit import fit
 from isofield.tasks.objectives import Distances, TrainingData
-from isofield.tasks.training import FINAL, HOLD, Cost, Length, Training
+from isofield.tasks.training import FINAL, HASTE, HOLD, SAMPLES_PER_STEP, Cost, Length, Training
 
 STEPS = 20
 
@@ -201,32 +201,41 @@ def test_a_damaged_newest_checkpoint_costs_time_and_nothing_else(whole, tmp_path
     assert losses_of(folder) == losses_of(whole)
 
 
-def test_a_grown_run_is_one_that_was_told_so_at_once(tmp_path, mesh):
-    """Rates and samples stay those of the first length."""
-    trained(tmp_path / "grown", mesh, steps=8)
-    fitted = trained(tmp_path / "grown", mesh, steps=13)
-    assert fitted.cost.steps == 13
-    settled = json.loads((tmp_path / "grown" / "config.json").read_text())["settled"]
-    assert settled == {"steps": 13, "schedule": 8, "samples": 3000}
-    with open_run(tmp_path / "at once", {"seed": 0}) as run:
-        run.settle(settled=settled)
-        fit(mesh, small(), RECIPE, steps=13, run=run)
-    assert model(tmp_path / "grown") == model(tmp_path / "at once")
+def test_a_grown_run_goes_on_exactly_after_a_stop(tmp_path, mesh):
+    for name in ("whole", "stopped"):
+        trained(tmp_path / name, mesh, steps=8)
+    with pytest.raises(Interrupted):
+        trained(tmp_path / "stopped", mesh, steps=13, objective=Stopping(at=(2,)))
+    for name in ("whole", "stopped"):
+        assert trained(tmp_path / name, mesh, steps=13).cost.steps == 13
+    settled = json.loads((tmp_path / "whole" / "config.json").read_text())["settled"]
+    assert settled == {"ends": [8, 13], "samples": 13 * SAMPLES_PER_STEP}
+    assert model(tmp_path / "whole") == model(tmp_path / "stopped")
 
 
-def test_rates_are_held_then_fall_and_stay():
-    length = Length(steps=500, schedule=100, samples=1)
-    rates = [length.rate(step) for step in range(500)]
+def test_rates_are_held_then_fall_and_rise_again_by_what_a_run_grew():
+    length = Length((100, 500), samples=1)
+    rates = [length.rate(step) for step in range(501)]
     assert rates[: int(100 * HOLD)] == [1.0] * int(100 * HOLD)
-    falling = np.array(rates[int(100 * HOLD) : 101])
+    falling = np.array(rates[int(100 * HOLD) : 100])
     assert np.allclose(falling[1:] / falling[:-1], FINAL ** (1 / (100 * (1 - HOLD))))
-    assert rates[100:] == pytest.approx([FINAL] * 400)
+    assert rates[100:220] == pytest.approx([400 / 500] * 120)
+    assert np.all(np.diff(rates[220:]) <= 0)
+    assert rates[500] == pytest.approx(FINAL)
+    assert (length.haste(99), length.haste(100), Length((5000,), 1).haste(0)) == (HASTE, 1200 / 500, 1.0)
+
+
+def test_a_length_only_grows():
+    length = Length((100,), samples=1)
+    assert length.grown(100) is length.grown(7) is length
+    assert length.grown(300).ends == (100, 300)
+    assert length.grown(300).samples == Length.of_steps(300).samples
 
 
 def test_length_of_steps(monkeypatch):
     monkeypatch.setattr(training, "FEWEST", 100_000)
-    assert Length.of_steps(1) == Length(1, 1, 100_000)
-    assert Length.of_steps(1000) == Length(1000, 1000, 256_000)
+    assert Length.of_steps(1) == Length((1,), 100_000)
+    assert Length.of_steps(1000) == Length((1000,), 256_000)
     assert Length.of_steps(10**6).samples == 2_000_000
 
 
@@ -247,12 +256,15 @@ def test_a_budget_is_settled_once_and_kept(tmp_path, mesh, monkeypatch):
     with pytest.raises(Interrupted):
         trained(folder, mesh, steps=None, objective=Stopping(at=(7,)))
     settled = json.loads((folder / "config.json").read_text())["settled"]
-    assert settled["steps"] == STEPS
+    assert settled["ends"] == [STEPS]
     monkeypatch.setattr(Length, "affordable", classmethod(lambda cls, *_: pytest.fail("timed again")))
     assert trained(folder, mesh, steps=None).cost.steps == STEPS
     assert json.loads((folder / "config.json").read_text())["settled"] == settled
     assert trained(folder, mesh, steps=None, budget=45.0).cost.steps == STEPS * 3 // 2
-    assert json.loads((folder / "config.json").read_text())["settled"] == {**settled, "steps": STEPS * 3 // 2}
+    assert json.loads((folder / "config.json").read_text())["settled"] == {
+        "ends": [STEPS, STEPS * 3 // 2],
+        "samples": STEPS * 3 // 2 * SAMPLES_PER_STEP,
+    }
 
 
 def test_a_budget_run_resumed_is_one_of_so_many_steps(whole, tmp_path, mesh, monkeypatch):
@@ -311,12 +323,12 @@ def test_a_colour_head_that_no_loss_meets_is_no_obstacle(tmp_path):
 
 def test_state_and_restore_are_inverse(mesh):
     data = TrainingData(RECIPE.samples(mesh, 2000, 0))
-    first = Training(small(), RECIPE, data, Length(10, 10, 2000), 3)
+    first = Training(small(), RECIPE, data, Length((10,), 2000), 3)
     for step in range(3):
         first.step(step)
     state = {name: value.clone() for name, value in first.state(Cost(3, 1.5, 2.5)).items()}
     assert state["cost"].tolist() == [3, 1.5, 2.5]
-    second = Training(small(seed=8), RECIPE, data, Length(10, 10, 2000), 3)
+    second = Training(small(seed=8), RECIPE, data, Length((10,), 2000), 3)
     second.restore(state)
     again = second.state(Cost(3, 1.5, 2.5))
     assert again.keys() == state.keys()
@@ -329,7 +341,7 @@ def test_a_step_depends_on_seed_and_number_alone(mesh):
     data = TrainingData(RECIPE.samples(mesh, 2000, 0))
     losses = {}
     for seed, step, noise in ((0, 4, 0), (0, 4, 1), (0, 5, 0), (1, 4, 0)):
-        trainee = Training(small(), RECIPE, data, Length(10, 10, 2000), seed)
+        trainee = Training(small(), RECIPE, data, Length((10,), 2000), seed)
         torch.manual_seed(noise)
         losses.setdefault((seed, step), set()).add(trainee.step(step).item())
     assert [len(found) for found in losses.values()] == [1, 1, 1]
@@ -341,7 +353,7 @@ def test_tables_and_networks_have_rates_of_their_own(mesh):
     field = small()
     before = {name: value.clone() for name, value in field.state_dict().items()}
     data = TrainingData(recipe.samples(mesh, 2000, 0))
-    Training(field, recipe, data, Length(10, 10, 2000), 0).step(0)
+    Training(field, recipe, data, Length((10,), 2000), 0).step(0)
     moved = {name for name, value in field.state_dict().items() if not torch.equal(value, before[name])}
     assert moved == {"encoding.table", "color_head.encoding.table"}
 
@@ -374,7 +386,7 @@ def test_checkpoints_are_five_of_which_two_stay(tmp_path, mesh, monkeypatch):
 def test_the_loop_without_a_run_stops_too(mesh):
     interruption = Interruption()
     data = TrainingData(RECIPE.samples(mesh, 2000, 0))
-    trainee = Training(small(), RECIPE, data, Length(10, 10, 2000), 0)
+    trainee = Training(small(), RECIPE, data, Length((10,), 2000), 0)
     interruption.signum = signal.SIGINT
     with progress("fit", 10, silent=True) as advance, pytest.raises(Interrupted, match=r"^stopped at step 1 of 10$"):
         training.train(trainee, training.Clock(Cost()), None, interruption, advance)

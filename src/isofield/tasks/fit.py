@@ -106,12 +106,12 @@ def _settled(run: Run | None, steps: int | None, budget: float) -> Length | None
     if run is None or "settled" not in run.config:
         return None
     try:
-        before = Length(**run.config["settled"])
-    except TypeError:
+        before = Length.restore(run.config["settled"])
+    except (TypeError, KeyError, ValueError):
         raise InputError(run.folder / "config.json", "settled is no length", "begin anew with --restart") from None
     old = (run.previous or {}).get("budget")
     grown = round(before.steps * budget / old) if old and steps is None else before.steps
-    return Length(max(before.steps, steps or grown), before.schedule, before.samples)
+    return before.grown(steps or grown)
 
 
 def run_fit(settings: FitSettings) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _check_length(settings: FitSettings) -> None:
     if settings.restart or not (settings.output / "config.json").exists():
         return
     before = read_config(settings.output)
-    settled = (before.get("settled") or {}).get("steps")
+    settled = max((before.get("settled") or {}).get("ends", []), default=None)
     if settings.steps and settled and settings.steps < settled:
         fault = f"this run was begun with other settings: steps {settled} -> {settings.steps} (may only grow)"
         raise InputError(settings.output, fault, f"give --steps {settled} or more, or begin anew with --restart")

@@ -54,6 +54,29 @@ def write_results(
     return report
 
 
+def described(report: dict[str, Any], folder: Path) -> str:
+    """What a person wants to know of a fit, of a mesh or of points, in a few lines."""
+    closed = (
+        "closed" if report["watertight"] and report["manifold"] else "open" if report["manifold"] else "not manifold"
+    )
+    lines = [f"{folder / 'mesh.glb'}, {folder / 'mesh.ply'}: {closed}, pieces: {report['components']:,}"]
+    if "point_to_surface" in report:
+        mean, user = report["point_to_surface"], report["point_to_surface_user"]
+        lines.append(f"distance to the input: {mean:.1e} of its radius in the mean, {user:.3g} in the file's units")
+    else:
+        mean, user = report["residual_mean"], report["residual_mean_user"]
+        lines.append(f"distance of the points to it: {mean:.1e} of their radius in the mean, {user:.3g} in their units")
+        lines.append(f"invented, far from every point: {report['invented_share']:.1%} of the surface")
+    trained = f"{report['steps']:,} steps, " if report["steps"] else ""
+    lines.append(f"cost: {trained}{report['cpu_seconds']:.3g} s of processor time")
+    lines.append(f"look at {folder / 'preview.png'}; all numbers are in {folder / 'report.json'}")
+    if ghosts := report.get("ghost_components"):
+        what = f"{ghosts:,} piece{'s' * (ghosts > 1)} of it float far from the input"
+        longer = f"train longer (--steps {max(4 * report['steps'], 1200)})" if report["steps"] else "try another --resolution"
+        lines.append(f"poor: {what}; {longer}")
+    return "".join(f"{line}\n" for line in lines)
+
+
 def size_of(folder: Path, field: Field) -> dict[str, int]:
     """Numbers stored, and the bytes of the file that stores them."""
     assert isinstance(field, Saveable)

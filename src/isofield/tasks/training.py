@@ -1,9 +1,11 @@
 """The steps of a fit: one loop, exact in (seed, step), that can stop, save and go on."""
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +22,8 @@ SAMPLES_PER_STEP = 256  # so that each sample is seen about 16 times
 FEWEST, MOST = 100_000, 2_000_000  # samples
 HOLD, FINAL = 0.3, 0.02  # the rates stay for this share of the schedule, then fall exponentially to this share
 QUICK, HASTE = 1200, 4.0  # hash grids learn faster in schedules of fewer steps, by their ratio and at most so much
+LEAST = 600  # steps
+TABLE = ".table"  # how names of hash tables end
 SAVES, LOGS = 5, 100  # checkpoints of a run; lines of its log
 DIVERGED = "training diverged; lower the objective's rates"
 
@@ -28,16 +32,19 @@ DIVERGED = "training diverged; lower the objective's rates"
 class Length:
     """How long to train: settled once, so that nothing of it depends on the clock when a run goes on.
 
-    schedule: steps after which the learning rate has fallen; it stays when `steps` grows.
+    ends: steps after which the learning rates have fallen, the last one being the end; a run that grows gets one more.
     """
 
-    steps: int
-    schedule: int
+    ends: tuple[int, ...]
     samples: int
+
+    @property
+    def steps(self) -> int:
+        return self.ends[-1]
 
     @classmethod
     def of_steps(cls, steps: int) -> "Length":
-        return cls(steps, steps, int(np.clip(SAMPLES_PER_STEP * steps, FEWEST, MOST)))
+        return cls((steps,), int(np.clip(SAMPLES_PER_STEP * steps, FEWEST, MOST)))
 
     @classmethod
     def affordable(
@@ -48,7 +55,10 @@ class Length:
         budget: float,
         clock: Callable[[], float] = time.perf_counter,
     ) -> "Length":
-        """What takes about `budget` seconds of the clock, by timing a copy of the field on a few samples and steps."""
+        """What takes about `budget` seconds of the clock, by timing a copy of the field on a few samples and steps.
+
+        A hash grid gets the steps without which it leaves specks far from the shape, however slow they are.
+        """
         count, repeats = 50_000, 10
         begun = clock()
         samples = objective.samples(mesh, count, 0)
@@ -60,17 +70,36 @@ class Length:
         per_step = float(np.median(np.diff(times)))
         steps = budget / (per_step + SAMPLES_PER_STEP * per_sample)
         steps = max(steps, (budget - MOST * per_sample) / per_step)  # where the samples are capped
-        return cls.of_steps(max(1, round(steps)))
+        return cls.of_steps(max(LEAST if tables(field) else 1, round(steps)))
+
+    @classmethod
+    def restore(cls, stored: dict[str, Any]) -> "Length":
+        """The inverse of `vars`. Raises KeyError, TypeError or ValueError for anything else."""
+        ends, samples = tuple(map(int, stored["ends"])), int(stored["samples"])
+        if not ends or min(np.diff(ends, prepend=0)) < 1 or samples < 1:
+            raise ValueError(f"{stored} is no length")
+        return cls(ends, samples)
+
+    def grown(self, steps: int) -> "Length":
+        """The same, going on to so many steps if these are more."""
+        if steps <= self.steps:
+            return self
+        return Length((*self.ends, steps), max(self.samples, self.of_steps(steps).samples))
 
     def rate(self, step: int) -> float:
-        """Share of the full learning rate."""
-        done = min(step / self.schedule, 1.0)
-        return 1.0 if done < HOLD else FINAL ** ((done - HOLD) / (1 - HOLD))
+        """Share of the full learning rate: what a run grew by begins with its share of all steps till then."""
+        begin, end = self._part(step)
+        done = min((step - begin) / (end - begin), 1.0)
+        return max((1 - begin / end) * (1.0 if done < HOLD else FINAL ** ((done - HOLD) / (1 - HOLD))), FINAL)
 
-    @property
-    def haste(self) -> float:
+    def haste(self, step: int) -> float:
         """By how much the rates of a field with hash tables, which start from nothing, rise in a short schedule."""
-        return min(max(QUICK / self.schedule, 1.0), HASTE)
+        return min(max(QUICK / self._part(step)[1], 1.0), HASTE)
+
+    def _part(self, step: int) -> tuple[int, int]:
+        """Where the falling of the rates to which this step belongs begins and ends."""
+        number = min(bisect_right(self.ends, step), len(self.ends) - 1)
+        return (self.ends[number - 1] if number else 0), self.ends[number]
 
 
 @dataclass(frozen=True)
@@ -99,16 +128,21 @@ class Clock:
         return Cost(steps, self.before.seconds + wall, self.before.cpu_seconds + cpu)
 
 
+def tables(field: NeuralField) -> list[Tensor]:
+    """The hash tables among its parameters."""
+    return [parameter for name, parameter in field.named_parameters() if name.endswith(TABLE)]
+
+
 class Training:
     """A field, what it learns from, and Adam (Kingma & Ba 2015) with one rate for networks and one for hash tables."""
 
     def __init__(self, field: NeuralField, objective: Objective, data: TrainingData, length: Length, seed: int):
         self.field, self.objective, self.data, self.length, self.seed = field, objective, data, length, seed
-        tables = [p for name, p in field.named_parameters() if name.endswith(".table")]
-        networks = [p for name, p in field.named_parameters() if not name.endswith(".table")]
-        haste = length.haste if tables else 1.0
-        rates = (haste * objective.rate, haste * objective.table_rate)
-        groups = [{"params": part, "rate": rate} for part, rate in zip((networks, tables), rates, strict=True)]
+        hashed = tables(field)
+        networks = [p for name, p in field.named_parameters() if not name.endswith(TABLE)]
+        rates = (objective.rate, objective.table_rate)
+        groups = [{"params": part, "rate": rate} for part, rate in zip((networks, hashed), rates, strict=True)]
+        self.haste = length.haste if hashed else lambda _: 1.0
         self.adam = torch.optim.Adam([g for g in groups if g["params"]], betas=(0.9, 0.99), eps=1e-15, fused=True)
         field.train()
 
@@ -116,7 +150,7 @@ class Training:
         """One step, whose randomness comes from (seed, step) alone; returns the loss."""
         torch.manual_seed(int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0]))
         for group in self.adam.param_groups:
-            group["lr"] = group["rate"] * self.length.rate(step)
+            group["lr"] = group["rate"] * self.haste(step) * self.length.rate(step)
         self.adam.zero_grad()
         loss = self.objective.loss(self.field, self.data)
         loss.backward()
