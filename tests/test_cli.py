@@ -13,6 +13,7 @@ import pytest
 
 from isofield import __version__
 from isofield.cli import VERBS, main
+from isofield.console import table_text
 from isofield.errors import InputError, IsofieldError
 from isofield.settings import FitSettings, MeshSettings, config_of
 
@@ -25,6 +26,8 @@ def fit(monkeypatch, tmp_path):
 
     def call(run_fit, *arguments: str) -> int:
         monkeypatch.setitem(sys.modules, "isofield.tasks.fit", types.SimpleNamespace(run_fit=run_fit))
+        said = types.SimpleNamespace(described=lambda report, _: table_text(report))
+        monkeypatch.setitem(sys.modules, "isofield.tasks.results", said)
         (tmp_path / "a.ply").write_text("ply")
         return main(["fit", str(tmp_path / "a.ply"), "-o", str(tmp_path / "run"), *arguments])
 
@@ -183,6 +186,7 @@ def run_fit(_):
     warnings.warn("from a warning")
     return {{"a": 1}}
 sys.modules["isofield.tasks.fit"] = types.SimpleNamespace(run_fit=run_fit)
+sys.modules["isofield.tasks.results"] = types.SimpleNamespace(described=lambda *_: '')
 from isofield.cli import main
 sys.exit(main(["fit", {__file__!r}, "-o", "unused", "--json"]))
 """

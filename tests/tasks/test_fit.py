@@ -34,6 +34,7 @@ from isofield.tasks import fit as fit_module
 from isofield.tasks.choice import why
 from isofield.tasks.fit import run_fit
 from isofield.tasks.objectives import Distances
+from isofield.tasks.results import described
 
 FILES = {"mesh.ply", "mesh.glb", "report.json", "preview.png", "config.json", "env.json", "log.jsonl"}
 LENGTHS = {
@@ -168,6 +169,17 @@ def test_the_picture_is_one(learned):
     with Image.open(learned / "preview.png") as picture:
         assert picture.format == "PNG"
         assert np.asarray(picture).std() > 5
+
+
+def test_the_last_lines_name_the_files_and_what_is_poor(learned):
+    report = json.loads((learned / "report.json").read_text())
+    lines = described({**report, "ghost_components": 0}, learned).splitlines()
+    assert lines[0] == f"{learned / 'mesh.glb'}, {learned / 'mesh.ply'}: closed, pieces: {report['components']}"
+    assert f"{report['point_to_surface_user']:.3g} in the file's units" in lines[1]
+    assert str(learned / "preview.png") in lines[-1]
+    assert described({**report, "ghost_components": 3}, learned).splitlines()[:-1] == lines
+    assert "poor: 3 pieces" in described({**report, "ghost_components": 3}, learned)
+    assert ": open, " in described({**report, "watertight": False}, learned)
 
 
 def test_config_env_and_log_say_what_was_done(learned):
