@@ -45,9 +45,9 @@ def test_a_sound_set_is_described_and_not_blamed(tmp_path, seen):
 
 
 WRONG = [
-    (lambda c: posed(c, c.camera_to_world @ OPENGL), lambda p: p, "OpenGL's axes"),
-    (lambda c: posed(c, np.linalg.inv(c.camera_to_world)), lambda p: p, "poses are world-to-camera, not"),
-    (lambda c: posed(c, np.linalg.inv(c.camera_to_world @ OPENGL)), lambda p: p, "world-to-camera with OpenGL's axes"),
+    (lambda c: posed(c, c.camera_to_world @ OPENGL), lambda p: p, "OpenGL's axes in the place of OpenCV's"),
+    (lambda c: posed(c, np.linalg.inv(c.camera_to_world)), lambda p: p, "poses are inverted (world-to-camera"),
+    (lambda c: posed(c, np.linalg.inv(c.camera_to_world @ OPENGL)), lambda p: p, "inverted, and of OpenGL's axes"),
     (lambda c: c, lambda p: p[:, ::-1], "pictures are mirrored left to right"),
     (
         lambda c: posed(c, np.diag([-1.0, 1, 1, 1]) @ c.camera_to_world @ np.diag([-1.0, 1, 1, 1])),

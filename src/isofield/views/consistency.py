@@ -46,9 +46,11 @@ def _posed(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Silhouette],
 AS_GIVEN = "as given"
 CONVENTIONS: dict[str, Callable[[Silhouette], Silhouette]] = {
     AS_GIVEN: lambda seen: seen,
-    "cameras have OpenGL's axes (y up, z backward), not OpenCV's": _posed(lambda pose: pose @ OPENGL),
-    "poses are world-to-camera, not cam-to-world": _posed(np.linalg.inv),
-    "poses are world-to-camera with OpenGL's axes": _posed(lambda pose: np.linalg.inv(OPENGL @ pose)),
+    "y and z of the cameras point the other way (OpenGL's axes in the place of OpenCV's, or the reverse)": _posed(
+        lambda pose: pose @ OPENGL
+    ),
+    "poses are inverted (world-to-camera in the place of cam-to-world, or the reverse)": _posed(np.linalg.inv),
+    "poses are inverted, and of OpenGL's axes": _posed(lambda pose: np.linalg.inv(OPENGL @ pose)),
     "pictures are mirrored left to right, or the cameras are those of a left-handed world": (
         lambda seen: seen._replace(mask=seen.mask[:, ::-1])
     ),

@@ -146,7 +146,7 @@ def _problems(
         f"{_count(mislabelled, 'view')} against the others, most likely with another picture's camera: "
         f"{_listed(mislabelled)}": mislabelled,
         f"silhouettes fit only if {fault}": fault,
-        "cameras look away from what they stand around: perhaps their axes are OpenGL's (y up, z backward)": (
+        "cameras look away from what they stand around: perhaps their axes are OpenGL's where OpenCV's are meant": (
             away and not fault
         ),
         f"{poses.up} is up, where EG3D's sets have +y: isofield convert --up z turns it": poses.up == "+z",
