@@ -9,7 +9,8 @@ from trimesh.visual import ColorVisuals, TextureVisuals
 from trimesh.visual.material import SimpleMaterial
 
 from isofield.errors import InputError
-from isofield.fields.exact import ExactField
+from isofield.fields.exact import ExactField, lattice, lattice_weights, steps_of
+from isofield.mesh.color import surface_colors
 from isofield.runs import load, open_run
 
 PLACE, SIZE = np.array([50.0, -20.0, 10.0]), 8.0
@@ -117,3 +118,40 @@ def test_a_mesh_without_any_area_is_refused_in_one_line():
     line = trimesh.Trimesh([[0, 0, 0], [1, 1, 1], [2, 2, 2]], [[0, 1, 2]], process=False)
     with pytest.raises(InputError, match="none of its triangles has an area"):
         ExactField.of(line)
+
+
+def test_a_texture_shows_between_the_corners_of_large_faces():
+    """A wave across each face, which its corners cannot tell; as sharp after storing."""
+    wave = np.round(127.5 + 127.5 * np.sin(np.linspace(0, 6 * np.pi, 256))).astype(np.uint8)
+    image = Image.fromarray(np.repeat(np.repeat(wave[None, :, None], 16, 0), 3, 2))
+
+    def visual(mesh):
+        uv = (np.asarray(mesh.vertices)[:, :2] - PLACE[:2]) / SIZE * 0.98 + 0.5
+        return TextureVisuals(uv=uv, material=SimpleMaterial(image=image))
+
+    mesh = box(visual)
+    field = ExactField.of(mesh)
+    points, face = trimesh.sample.sample_surface(mesh, 500, seed=3)
+    truth = surface_colors(mesh, face, points)
+    unit = torch.as_tensor(field.frame.to_unit(points), dtype=torch.float32)
+    assert truth.std() > 0.25
+    assert np.abs(field.color(unit).numpy() - truth).max() < 0.03
+    again = ExactField.restore(field.spec(), field.tensors())
+    assert torch.equal(again.color(unit), field.color(unit))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_colours_between_lattice_points_are_linear(steps):
+    places = np.random.default_rng(0).dirichlet(np.ones(3), 200)
+    places = np.concatenate([places, np.eye(3), lattice(steps), [[0, 0.5, 0.5], [0.5, 0.5, 0]]])
+    index, weights = lattice_weights(places, steps)
+    assert weights.min() > -1e-9
+    assert np.einsum("nc,ncd->nd", weights, lattice(steps)[index]) == pytest.approx(places, abs=1e-12)
+    assert np.abs(lattice(steps)[index] - places[:, None]).max() < 1 / steps + 1e-9
+
+
+def test_a_triangle_of_colours_has_a_size():
+    assert [steps_of(len(lattice(steps))) for steps in (1, 2, 30)] == [1, 2, 30]
+    for count in (0, 1, 2, 4, 5):
+        with pytest.raises(ValueError, match="no triangle"):
+            steps_of(count)

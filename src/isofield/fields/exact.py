@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 import trimesh
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 from torch import Tensor
 
 from isofield.errors import InputError
@@ -15,13 +15,15 @@ from isofield.mesh.cleanup import clean_faces
 from isofield.mesh.color import barycentric, color_kind, surface_colors
 from isofield.mesh.distance import MeshDistance
 
-INSET = 1e-3  # corner colours are taken so far inside their face, where no other chart of the texture is met
+INSET = 1e-3  # colours are taken so far inside their face, where no other chart of the texture is met
+TEXELS, FINEST = 1_000_000, 64  # colours in all of a textured mesh, and along an edge of a face
 
 
 class ExactField(Field):
     """Signed distance to triangles given in the unit frame; exact to float32, not differentiable.
 
-    colors: sRGB of each face's corners, interpolated over the face.
+    colors: sRGB at m = (k + 1)(k + 2) / 2 points of each face, spread evenly with k steps along its edges: mesh colours
+    (Yuksel et al. 2010). They begin at the first corner and run towards the second; k is 1 where corners say it all.
     """
 
     lipschitz = 1.0  # holds for closed meshes; where the winding number is unsure the sign may jump
@@ -31,7 +33,7 @@ class ExactField(Field):
         vertices: Shaped[np.ndarray, "v 3"],
         faces: Shaped[np.ndarray, "f 3"],
         frame: UnitFrame | None = None,
-        colors: UInt8[np.ndarray, "f 3 3"] | None = None,
+        colors: UInt8[np.ndarray, "f m 3"] | None = None,
     ):
         self.mesh_distance = MeshDistance(vertices, faces)
         self.frame = frame or UnitFrame()
@@ -53,8 +55,10 @@ class ExactField(Field):
             return cls(vertices, faces, frame)
         corners = np.asarray(mesh.vertices)[faces]
         corners = corners + INSET * (corners.mean(1, keepdims=True) - corners)
-        colors = surface_colors(mesh, np.repeat(cleaned.kept, 3), corners.reshape(-1, 3)).reshape(-1, 3, 3)
-        return cls(vertices, faces, frame, np.round(colors * 255).astype(np.uint8))
+        steps = int(np.clip(np.sqrt(2 * TEXELS / len(faces)), 1, FINEST)) if color_kind(mesh) == "texture" else 1
+        points = np.einsum("mc,fcd->fmd", lattice(steps), corners)
+        colors = surface_colors(mesh, np.repeat(cleaned.kept, points.shape[1]), points.reshape(-1, 3))
+        return cls(vertices, faces, frame, np.round(colors * 255).astype(np.uint8).reshape(points.shape))
 
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         distance = self.mesh_distance.signed(points.detach().cpu().numpy())
@@ -67,7 +71,8 @@ class ExactField(Field):
             return super().color(points, directions)
         near = self.mesh_distance.closest(points.detach().cpu().numpy())
         corners = self.mesh_distance.vertices[self.mesh_distance.faces[near.face]]
-        mixed = np.einsum("nc,ncd->nd", barycentric(corners, near.point), self.colors[near.face] / 255.0)
+        index, weights = lattice_weights(barycentric(corners, near.point), steps_of(self.colors.shape[1]))
+        mixed = np.einsum("nc,ncd->nd", weights, self.colors[near.face[:, None], index] / 255.0)
         return torch.as_tensor(mixed.clip(0, 1), dtype=points.dtype, device=points.device)
 
     def spec(self) -> dict[str, Any]:
@@ -75,7 +80,7 @@ class ExactField(Field):
         return {"type": "ExactField", "frame": self.frame.to_json(), "bounds": self.bounds}
 
     def tensors(self) -> dict[str, Tensor]:
-        """Vertices (v, 3), float64 in the unit frame, faces (f, 3), int64, and any colours (f, 3, 3), uint8."""
+        """Vertices (v, 3), float64 in the unit frame, faces (f, 3), int64, and any colours (f, m, 3), uint8."""
         mesh = self.mesh_distance
         tensors = {"vertices": torch.as_tensor(mesh.vertices), "faces": torch.as_tensor(mesh.faces)}
         return tensors if self.colors is None else {**tensors, "colors": torch.as_tensor(self.colors)}
@@ -89,9 +94,46 @@ class ExactField(Field):
             raise ValueError(f"vertices {vertices.shape} and faces {faces.shape} are no triangles")
         if faces.min() < 0 or faces.max() >= len(vertices):
             raise ValueError(f"its faces use vertex {faces.max()} of {len(vertices)}")
-        if colors is not None and colors.shape != (len(faces), 3, 3):
+        if colors is not None and (colors.ndim != 3 or colors.shape[::2] != (len(faces), 3) or not colors.size):
             raise ValueError(f"colors {colors.shape} are not those of {len(faces)} faces")
+        if colors is not None:
+            steps_of(colors.shape[1])
         field = cls(vertices, faces, UnitFrame.from_json(spec["frame"]), colors)
         low, high = spec["bounds"]
         field.bounds = (tuple(low), tuple(high))
         return field
+
+
+def lattice(steps: int) -> Float[np.ndarray, "m 3"]:
+    """Barycentric coordinates of points spread evenly over a triangle, `steps` along each edge, from corner 0 on."""
+    along, across = np.meshgrid(np.arange(steps + 1), np.arange(steps + 1))
+    inside = along + across <= steps
+    second, third = along[inside] / steps, across[inside] / steps
+    return np.stack([1 - second - third, second, third], 1)
+
+
+def steps_of(count: int) -> int:
+    """The inverse of len(lattice(steps)). Raises ValueError where there is none."""
+    steps = round((np.sqrt(8 * count + 1) - 3) / 2)
+    if steps < 1 or (steps + 1) * (steps + 2) != 2 * count:
+        raise ValueError(f"{count} colours of a face are no triangle of them")
+    return steps
+
+
+def lattice_weights(
+    coordinates: Float[np.ndarray, "n 3"], steps: int
+) -> tuple[Int[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
+    """The three points of `lattice` round each place, given by barycentric coordinates, and their linear weights."""
+    u, v = coordinates[:, 1] * steps, coordinates[:, 2] * steps
+    i = np.clip(u.astype(np.int64), 0, steps - 1)
+    j = np.clip(v.astype(np.int64), 0, steps - 1 - i)
+    u, v = u - i, v - j
+    upper = (u + v > 1) & (i + j < steps - 1)
+    first = np.where(upper, _place(i + 1, j + 1, steps), _place(i, j, steps))
+    index = np.stack([first, _place(i + 1, j, steps), _place(i, j + 1, steps)], 1)
+    weights = np.stack([np.where(upper, u + v - 1, 1 - u - v), np.where(upper, 1 - v, u), np.where(upper, 1 - u, v)], 1)
+    return index, weights
+
+
+def _place(i: np.ndarray, j: np.ndarray, steps: int) -> np.ndarray:
+    return j * (steps + 1) - j * (j - 1) // 2 + i

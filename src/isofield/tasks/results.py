@@ -72,7 +72,11 @@ def described(report: dict[str, Any], folder: Path) -> str:
     lines.append(f"look at {folder / 'preview.png'}; all numbers are in {folder / 'report.json'}")
     if ghosts := report.get("ghost_components"):
         what = f"{ghosts:,} piece{'s' * (ghosts > 1)} of it float far from the input"
-        longer = f"train longer (--steps {max(4 * report['steps'], 1200)})" if report["steps"] else "try another --resolution"
+        longer = (
+            f"train longer (--steps {max(4 * report['steps'], 1200)})"
+            if report["steps"]
+            else "try another --resolution"
+        )
         lines.append(f"poor: {what}; {longer}")
     return "".join(f"{line}\n" for line in lines)
 
