@@ -11,13 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
+from trimesh.visual import ColorVisuals
 
 from isofield.cli import main
 from isofield.files import sha256
 from isofield.jobs import map_jobs
-from isofield.mesh.audit import audit_file
+from isofield.mesh.audit import audit, audit_file
 from isofield.mesh.read import read_mesh
+from isofield.tasks.synthesize import without_cavities
 
 
 def synthesize(*arguments: object) -> int:
@@ -97,6 +100,25 @@ def test_a_union_is_one_closed_surface(tmp_path):
     about = json.loads((tmp_path / "tables_00000.json").read_text())
     assert about["union"]
     assert found.components < len(about["parts"])
+
+
+def test_what_a_union_encloses_is_filled():
+    ball, hole, other = (
+        trimesh.creation.icosphere(2, 2.0),
+        trimesh.creation.icosphere(2, 1.0),
+        trimesh.creation.icosphere(2),
+    )
+    hole.invert()
+    other.apply_translation([4, 0, 0])
+    mesh = trimesh.util.concatenate([ball, hole, other])
+    mesh.visual = ColorVisuals(mesh, vertex_colors=np.random.default_rng(0).integers(0, 256, (len(mesh.vertices), 4)))
+    solid = without_cavities(mesh)
+    found = audit(solid)
+    assert found.components == 2
+    assert found.watertight
+    assert found.volume == pytest.approx(ball.volume + other.volume)
+    count = len(ball.vertices)
+    assert np.array_equal(solid.visual.vertex_colors[:count, :3], mesh.visual.vertex_colors[:count, :3])
 
 
 @pytest.mark.slow

@@ -5,7 +5,19 @@ import numpy as np
 from isofield.synthesis.car_body import TRIM, Body
 from isofield.synthesis.palette import RUBBER, Color, exact, shaded
 from isofield.synthesis.parts import Group, Member, Part, around, mirrored, repeated
-from isofield.synthesis.solids import Number, about, ball, bar, curve, loft, revolve, revolve_ring, rounded_box, tube
+from isofield.synthesis.solids import (
+    Number,
+    Solid,
+    about,
+    ball,
+    bar,
+    curve,
+    loft,
+    revolve,
+    revolve_ring,
+    rounded_box,
+    tube,
+)
 
 LEATHER = (94, 60, 38)
 CHROME = (186, 190, 196)
@@ -50,23 +62,22 @@ def wheels(body: Body, spokes: int) -> Group:
     return Group("wheels", tuple(pairs))
 
 
-def _surface(body: Body, share: Number, height: Number) -> float:
-    """Half the width of the hull near an end at a height, where lamps are set in."""
-    del height
+def _reach(body: Body, share: Number) -> float:
+    """Half the width of the hull near an end, where lamps are set in."""
     return float(body.half_width(np.array([share]))[0]) * 0.95
 
 
 def lamps(body: Body, kind: str, grille: Number, paint: Color) -> Group:
     """Head and tail lamps, grille, bumpers, plates."""
     nose, tail = body.z(1.0), body.z(0.0)
-    y, x = body.nose - 0.14, 0.74 * _surface(body, 0.985, 0.0)
+    y, x = body.nose - 0.14, 0.74 * _reach(body, 0.985)
     size = {"round": 0.085, "slim": 0.05, "block": 0.075}[kind]
     if kind == "round":
         head = ball((size, size, 0.07), 20).moved(x, y, nose - 0.05)
     else:
         wide = 0.36 if kind == "slim" else 0.24
         head = rounded_box((wide, 2 * size, 0.12), 0.03, 2).mapped(about(1, 14)).moved(x - 0.02, y, nose - 0.075)
-    back_y, back_x = body.tail - 0.17, 0.80 * _surface(body, 0.01, 0.0)
+    back_y, back_x = body.tail - 0.17, 0.80 * _reach(body, 0.01)
     tall = 0.30 if kind == "block" and body.height > 1.6 else 0.13
     rear = rounded_box((0.26 if tall < 0.2 else 0.13, tall, 0.1), 0.025, 2).moved(
         back_x, back_y - 0.3 * (tall - 0.13), tail + 0.032
@@ -106,10 +117,10 @@ def lamps(body: Body, kind: str, grille: Number, paint: Color) -> Group:
     return Group("front and rear", members)
 
 
-def _bumper(body: Body, y: Number, side: Number):
+def _bumper(body: Body, y: Number, side: Number) -> Solid:
     """A bent board around one end."""
     end = 0.985 if side > 0 else 0.015
-    half = _surface(body, end, y) * 0.9
+    half = _reach(body, end) * 0.9
     z = side * body.length / 2
     path = curve(
         [
@@ -237,13 +248,13 @@ def dashboard(body: Body) -> Group:
     hoop = revolve_ring(np.array([(0.19 + 0.013 * a, 0.013 * b) for a, b in ((1, 0), (0, 1), (-1, 0), (0, -1))]), 28)
     turn, at = about(0, 62), np.array([0.24 * body.width, y + 0.12, place + 0.52])
     column = tube(at + np.array([[0, -0.2, 0.25], [0, 0, 0]]), 0.02, 8)
-    bar_ = tube(at + np.array([[-0.19, 0, 0], [0.19, 0, 0]]), 0.012, 8)
+    spoke = tube(at + np.array([[-0.19, 0, 0], [0.19, 0, 0]]), 0.012, 8)
     steering = Group(
         "steering",
         (
             Part("wheel", hoop.mapped(turn, at), exact(TRIM)),
             Part("column", column, exact(TRIM)),
-            Part("spoke", bar_, exact(TRIM)),
+            Part("spoke", spoke, exact(TRIM)),
         ),
     )
     return Group(

@@ -115,10 +115,10 @@ def _corner(c: Chair) -> tuple[float, float]:
     return c.width / 2 * inset - c.leg, c.depth / 2 * inset - c.leg
 
 
-def _foot(c: Chair, lean: Number = 1.0) -> tuple[float, float]:
+def _foot(c: Chair) -> tuple[float, float]:
     x, z = _corner(c)
     out = np.tan(np.deg2rad(c.splay)) * c.height
-    return x + 0.6 * out, lean * (z + out)
+    return x + 0.6 * out, z + out
 
 
 def _leg(c: Chair, front: bool) -> Part:
@@ -198,9 +198,9 @@ def _back(c: Chair) -> Group:
     return Group("back", tuple(members)).mapped(tilt, np.array([0.0, c.height, -z]))
 
 
-def _rail(x: Number, y: Number, height: Number, depth: Number, bend: Number = BEND) -> Solid:
+def _rail(x: Number, y: Number, height: Number, depth: Number) -> Solid:
     """Board between two posts at +-x, a little bent backwards."""
-    path = curve([(-x, y, 0.0), (0.0, y, -bend), (x, y, 0.0)], 9)
+    path = curve([(-x, y, 0.0), (0.0, y, -BEND), (x, y, 0.0)], 9)
     return sweep(path, rounded_rectangle(height, depth, 0.3 * depth, 2), side=(0.0, 1.0, 0.0))
 
 

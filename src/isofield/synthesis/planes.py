@@ -122,9 +122,9 @@ def _livery(p: Plane, at: np.ndarray, angle: np.ndarray) -> np.ndarray:
     return loft_colors(colors, np.stack([colors[0, 0], shaded(colors[-1, 0], 0.5)]))
 
 
-def _wing_half(p: Plane, y: Number, reach: Number = 1.0) -> list[tuple[float, float, float, float, float]]:
+def _wing_half(p: Plane, y: Number) -> list[tuple[float, float, float, float, float]]:
     """Sections of the right wing, from within the fuselage to a rounded tip."""
-    half, z0 = p.span / 2 * reach, p.z(p.wing_at) + 0.3 * p.chord
+    half, z0 = p.span / 2, p.z(p.wing_at) + 0.3 * p.chord
     sections = []
     for t in (0.02, 0.3, 0.65, 0.94, 0.985, 1.0):
         chord = p.chord * (1 - (1 - p.taper) * t) * {0.985: 0.86, 1.0: 0.5}.get(t, 1.0)

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import trimesh
+from trimesh.visual import ColorVisuals
 
 from isofield import jobs
 from isofield.files import is_plain, read_json, sha256, write_json
+from isofield.mesh.audit import vertex_components
 from isofield.mesh.read import read_mesh
-from isofield.mesh.write import write_mesh
+from isofield.mesh.write import vertex_colors, write_mesh
 from isofield.progress import progress
 from isofield.runs import open_run
 from isofield.settings import SynthesizeSettings
@@ -118,7 +120,22 @@ def _united(mesh: trimesh.Trimesh, resolution: int) -> trimesh.Trimesh:
     """One closed surface around all parts, with their colours, through the exact distance to them."""
     from isofield.tasks.repair import repair
 
-    return repair(mesh, resolution).mesh
+    return without_cavities(repair(mesh, resolution).mesh)
+
+
+def without_cavities(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """The pieces of a closed mesh that face outward: what its parts enclose between them is filled."""
+    vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
+    piece = vertex_components(faces, len(vertices))[faces[:, 0]]
+    a, b, c = np.moveaxis((vertices - vertices.mean(0))[faces], 1, 0)
+    volume = np.bincount(piece, np.einsum("nd,nd->n", a, np.cross(b, c)))
+    kept = faces[volume[piece] > 0]
+    used, corners = np.unique(kept, return_inverse=True)
+    solid = trimesh.Trimesh(vertices[used], corners.reshape(-1, 3), process=False)
+    colors = vertex_colors(mesh)
+    if colors is not None:
+        solid.visual = ColorVisuals(solid, vertex_colors=colors[used])
+    return solid
 
 
 def _clear(folder: Path) -> None:

@@ -128,8 +128,8 @@ def aged(points: Float[np.ndarray, "n 3"], years: Number) -> Float[np.ndarray, "
     """Children have a large skull, a short face, a thin neck and narrow shoulders; a smooth warp of space."""
     young = float(np.clip((18 - years) / 12, 0, 1))
     x, y, z = points.T
-    wide = 1 + young * (0.05 * smoothstep(3, 10, y) - 0.06 * smoothstep(2, -7, -y * -1) - 0.22 * smoothstep(6, 12, -y))
-    face = smoothstep(-1, 5, -y) * smoothstep(14, 6, y * -1)
+    wide = 1 + young * (0.05 * smoothstep(3, 10, y) - 0.06 * smoothstep(-2, 7, -y) - 0.22 * smoothstep(6, 12, -y))
+    face = smoothstep(-1, 5, -y) * smoothstep(-14, -6, y)
     lift = young * 0.9 * smoothstep(-4, 9, -y)  # the chin comes up
     flat = 1 - young * 0.10 * face * smoothstep(6, 11, z)
     return np.stack([x * wide, y + lift, z * wide * flat], 1)

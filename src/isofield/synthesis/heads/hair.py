@@ -23,7 +23,7 @@ STYLES: dict[str, tuple[float, float, float, float, float, float]] = {
     "side part": (1.7, 0.8, 0, 0, 0, 0),
     "swept back": (1.6, 0.5, 0, 0.5, 0, 0),
     "quiff": (1.7, 0.4, 0, 1.6, 0.08, 0),
-    "mohawk": (0.3, 0.15, 0, 4.2, 0.15, 0),
+    "mohawk": (0.35, 0.28, 0, 4.2, 0.15, 0),
     "curly": (1.9, 1.4, 0, 0, 0.55, 0),
     "afro": (5.2, 4.6, 0, 0, 0.35, 0),
     "bob": (1.2, 1.2, 7.0, 0, 0, 0.15),
@@ -96,7 +96,7 @@ class Hair:
             crest=crest,
             curl=curl,
             wave=wave,
-            line=span(rng, -0.4, 0.6) + (2.2 if style == "receding" else 0.0),
+            line=span(rng, -0.4, 0.6) + {"receding": 2.2, "horseshoe": 2.6}.get(style, 0.0),
             parting=span(rng, 0.3, 0.62) * (1 if maybe(rng, 0.5) else -1),
             opening=span(rng, 52, 68),
             color=color,
@@ -123,8 +123,6 @@ def _hairline(places: Places, drawn: Hair) -> Float[np.ndarray, " t"]:
     points = [(0.0, 10.4 + up, 8.6), (3.0, 10.2 + up, 8.0), (5.4, 9.0 + 0.8 * up, 6.2), (6.7, 6.4 + 0.3 * up, 4.6)]
     points += [(7.1, 4.4, 3.6), (7.3, 2.4 if low else 5.9, 2.4 if low else 1.6), (7.3, 1.0 if low else 6.0, 0.2)]
     points += [(7.2, -0.5 if low else 3.6, -2.4), (6.0, -2.6, -5.2), (3.4, -3.8, -7.6), (0.0, -4.2, -8.4)]
-    if drawn.style == "horseshoe":
-        points[:4] = [(0.0, 9.0, -8.5), (4.0, 9.6, -5.0), (6.3, 8.8, 0.0), (6.9, 6.8, 3.2)]
     if drawn.style == "mohawk":
         points[5:8] = [(7.0, 6.4, 1.6), (7.0, 6.0, -0.6), (7.0, 4.2, -3.0)]
     turned = (np.array(points) - SCALP) @ _pole(places)
@@ -186,13 +184,15 @@ def _shell(basis: Basis, drawn: Hair, vertices: np.ndarray, color_of_skin: Color
         )
     rings = np.concatenate([outer[1:], inner[:0:-1]])
     solid = loft(rings, [outer[0].mean(0), inner[0].mean(0)])
-    both = np.concatenate([tint[1:], tint[:0:-1]])[..., None]
-    shade = drawn.color * (1 + both) + 40 * both
-    if drawn.style in ("buzz", "horseshoe", "mohawk"):
-        scalp_shows = {"buzz": 0.3, "horseshoe": 0.12, "mohawk": 0.0}[drawn.style]
-        shade = shade * (1 - scalp_shows) + scalp_shows * color_of_skin
-    colors = np.concatenate([shade.reshape(-1, 3), np.tile(drawn.color, (2, 1))])
-    return Part("hair", solid, np.clip(colors, 3, 250), smooth=True)
+    both = np.concatenate([tint[1:], tint[:0:-1]]).reshape(-1, 1)
+    return Part("hair", solid, _shade(drawn, np.concatenate([both, [[0.0], [0.0]]]), color_of_skin), smooth=True)
+
+
+def _shade(drawn: Hair, tint: Float[np.ndarray, "v 1"], color_of_skin: Color) -> Float[np.ndarray, "v 3"]:
+    """Colours at the vertices; the scalp shows through short hair."""
+    shade = drawn.color * (1 + tint) + 40 * tint
+    share = {"buzz": 0.3, "horseshoe": 0.12}.get(drawn.style, 0.0)
+    return np.clip(shade * (1 - share) + share * color_of_skin, 3, 250)
 
 
 def _thickness(
@@ -211,6 +211,9 @@ def _thickness(
     front = smoothstep(-2, 7, ground[..., 2]) if drawn.style == "quiff" else 1.0
     thick = thick + drawn.crest * middle * top * front
     thick = thick * (1 + 0.12 * ripples(rng, ground, 5.0, 1))
+    if drawn.style == "horseshoe":  # below the skin where the head is bald
+        bald = smoothstep(6.5, 9.0, ground[..., 1] + 0.25 * ground[..., 2])
+        thick = thick * (1 - bald) - 0.35 * bald
     if drawn.style in ("side part", "bob", "long", "wavy"):
         x = 6.0 * drawn.parting if drawn.style == "side part" else 2.0 * drawn.parting
         groove = np.exp(-(((ground[..., 0] - x) / 0.35) ** 2)) * smoothstep(0, 3, ground[..., 2]) * top
@@ -241,7 +244,9 @@ def _tail(
     swing = (
         drawn.wave * np.sin(g * drawn.hang * 0.55 + 2.0 * np.sin(2 * t + rng.uniform(0, 6.3))) * np.minimum(g * 3, 1)
     )
-    spread = (0.5 * np.sin(np.pi * g * 0.8) * min(drawn.hang / 8, 1) + 0.6 * swing) * hanging
+    spread = (
+        0.5 * np.sin(np.pi * g * 0.8) * min(drawn.hang / 8, 1) + 0.6 * (swing + drawn.wave * np.minimum(g * 3, 1))
+    ) * hanging
     gather = 1 - 0.10 * g * hanging * min(drawn.hang / 12, 1)
     start = outer[-1]
     points = start[None] * np.stack([gather, 1 + 0 * gather, gather], -1) + flat[None] * spread[..., None]
@@ -255,17 +260,18 @@ def _tail(
 
 
 def _pushed(points: Float[np.ndarray, "n t 3"], surface: MeshDistance) -> Float[np.ndarray, "n t 3"]:
-    """Hanging hair moved out of neck and shoulders."""
+    """Hanging hair moved out of neck and shoulders: behind straight backwards, elsewhere the shortest way."""
     flat = points.reshape(-1, 3).copy()
-    low = flat[:, 1] < 6.5
-    for _ in range(2):
-        near = surface.closest(flat[low])
-        inside = surface.sign(flat[low]) < 0
-        away = flat[low] - near.point
-        away = np.where(inside[:, None], -away, away) / np.maximum(near.distance, 1e-9)[:, None]
+    low = np.flatnonzero(flat[:, 1] < 6.5)
+    for _ in range(3):
+        at = flat[low]
+        near, inside = surface.closest(at), surface.sign(at) < 0
         depth = np.where(inside, -near.distance, near.distance)
-        air = AIR + CLOTH * smoothstep(6, 10, -flat[low, 1])
-        flat[low] += away * np.clip(air - depth, 0, 6)[:, None]
+        away = (at - near.point) / np.where(depth == 0, 1, depth)[:, None]
+        back = smoothstep(4, 6, -at[:, 2])[:, None] * (at[:, 1:2] < -4)
+        away = _unit((1 - back) * away + back * [0.0, 0.0, -1.0])
+        air = AIR + CLOTH * smoothstep(6, 10, -at[:, 1])
+        flat[low] = at + away * np.clip(air - depth, 0, 6)[:, None]
     return flat.reshape(points.shape)
 
 
