@@ -21,10 +21,10 @@ def _mixed(a, b, c, corners, f, value):
 
 @njit(inline="always")
 @no_type_check
-def _look_up(texels, start, width, height, u, v, value):
+def _look_up(texels, start, width, height, place, value):
     """value (3,) <- sRGB in [0, 1] of a picture, bilinear, repeating."""
-    x = (u - np.floor(u)) * width - 0.5
-    y = ((1 - v) - np.floor(1 - v)) * height - 0.5
+    u, v = place[0], 1 - place[1]
+    x, y = (u - np.floor(u)) * width - 0.5, (v - np.floor(v)) * height - 0.5
     x0, y0 = int(np.floor(x)), int(np.floor(y))
     fx, fy = x - x0, y - y0
     left, right = x0 % width, (x0 + 1) % width
@@ -69,35 +69,34 @@ def shade(
 ):  # fmt: skip
     """color (h, w, 3) <- mean linear light of each pixel's samples; center (h, w, 3) <- normal at its middle."""
     value, light, normal, place = np.empty(3), np.empty(3), np.empty(3), np.empty(2)
-    middle, fine = samples // 2, len(table) - 1
-    for row in range(color.shape[0] * samples):
-        for column in range(color.shape[1] * samples):
-            f, y, x = face[row, column], row // samples, column // samples
-            if f < 0:
-                for k in range(3):
-                    color[y, x, k] += background[k]
-                continue
-            a, b, c = barycentric[row, column, 0], barycentric[row, column, 1], barycentric[row, column, 2]
-            _mixed(a, b, c, normals, f, normal)
-            _unit_towards(normal, column + 0.5, row + 0.5, rays)
-            if row % samples == middle and column % samples == middle:
-                for k in range(3):
-                    center[y, x, k] = normal[k]
-            if len(picture) and picture[f] >= 0:
-                _mixed(a, b, c, uv, f, place)
-                size = density[f] * depth[row, column] / focal
-                level = min(int(np.log2(max(size, 1.0))), levels[picture[f]] - 1)
-                _look_up(texels, starts[picture[f], level], widths[picture[f], level], heights[picture[f], level],
-                         place[0], place[1], value)  # fmt: skip
-            else:
-                _mixed(a, b, c, base, f, value)
-            _lit(normal, slope, even, lamps, strengths, light)
-            for k in range(3):
-                shown = table[int(min(max(value[k], 0.0), 1.0) * fine + 0.5)] * light[k]
-                if len(tint):
-                    shown *= a * tint[f, 0, k] + b * tint[f, 1, k] + c * tint[f, 2, k]
-                color[y, x, k] += min(max(shown, 0.0), 1.0)
+    middle, fine, share = samples // 2, len(table) - 1, 1 / (samples * samples)
     for y in range(color.shape[0]):
         for x in range(color.shape[1]):
+            for row in range(y * samples, (y + 1) * samples):
+                for column in range(x * samples, (x + 1) * samples):
+                    f = face[row, column]
+                    if f < 0:
+                        for k in range(3):
+                            color[y, x, k] += background[k]
+                        continue
+                    a, b, c = barycentric[row, column, 0], barycentric[row, column, 1], barycentric[row, column, 2]
+                    _mixed(a, b, c, normals, f, normal)
+                    _unit_towards(normal, column + 0.5, row + 0.5, rays)
+                    if row - y * samples == middle and column - x * samples == middle:
+                        for k in range(3):
+                            center[y, x, k] = normal[k]
+                    if len(picture) and picture[f] >= 0:
+                        p, size = picture[f], density[f] * depth[row, column] / focal
+                        level = min(int(np.log2(max(size, 1.0))), levels[p] - 1)
+                        _mixed(a, b, c, uv, f, place)
+                        _look_up(texels, starts[p, level], widths[p, level], heights[p, level], place, value)
+                    else:
+                        _mixed(a, b, c, base, f, value)
+                    _lit(normal, slope, even, lamps, strengths, light)
+                    for k in range(3):
+                        shown = table[int(min(max(value[k], 0.0), 1.0) * fine + 0.5)] * light[k]
+                        if len(tint):
+                            shown *= a * tint[f, 0, k] + b * tint[f, 1, k] + c * tint[f, 2, k]
+                        color[y, x, k] += min(max(shown, 0.0), 1.0)
             for k in range(3):
-                color[y, x, k] /= samples * samples
+                color[y, x, k] *= share
