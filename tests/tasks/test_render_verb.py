@@ -109,8 +109,13 @@ def test_a_mesh_that_cannot_be_read_is_left_out_and_named(meshes, tmp_path, caps
     assert list(report["failed"]) == ["broken"]
     assert report["shapes"] == 2
     assert "left out broken" in capsys.readouterr().err
-    with pytest.raises(InputError, match="nothing could be rendered"):
+    with pytest.raises(InputError, match=r"broken\.obj"):
         run_render(RenderSettings(meshes / "broken.obj", tmp_path / "other", **SMALL))
+    assert not (tmp_path / "other").exists()
+    for name in ("ball.ply", "deep/box.obj"):
+        (meshes / name).unlink()
+    with pytest.raises(InputError, match="nothing could be rendered"):
+        run_render(RenderSettings(meshes, tmp_path / "other", **SMALL))
 
 
 def test_cameras_of_a_file_are_used_for_every_shape(meshes, tmp_path):

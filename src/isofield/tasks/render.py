@@ -59,6 +59,8 @@ def run_render(settings: RenderSettings) -> dict[str, Any]:
     """
     meshes, begun = mesh_files(settings.input), time.perf_counter()
     cameras = _given_cameras(settings)
+    if not settings.input.is_dir():
+        read_mesh(settings.input)  # a single mesh that is none is refused before anything is written
     with open_run(settings.output, _config(settings), length=(), restart=settings.restart):
         if settings.restart:
             _clear(settings.output)
