@@ -109,7 +109,9 @@ def lamps(body: Body, kind: str, grille: Number, paint: Color) -> Group:
             "indicators",
             Part(
                 "indicator",
-                rounded_box((0.1, 0.04, 0.06), 0.015).moved(0.84 * x, bumper_y + 0.13, nose - 0.07),
+                rounded_box((0.1, 0.04, 0.06), 0.015).moved(
+                    0.84 * x, min(bumper_y + 0.13, body.nose - 0.2), nose - 0.07
+                ),
                 exact(AMBER),
             ),
         ),
@@ -177,10 +179,10 @@ def fittings(body: Body, style: str, extra: str, taxi: bool, paint: Color) -> li
 
 
 def _mirrors(body: Body, paint: Color) -> Group:
-    z = body.z(body.cowl + (body.roof_front - body.cowl) * 0.28) - (0.1 if body.length < 8 else -0.1)
+    z = body.z(body.cowl + (body.roof_front - body.cowl) * 0.28) - (0.1 if body.length < 8 else 0.25)
     x, y = 0.48 * body.width + 0.1, body.belt + 0.07
     shell = Part("mirror", ball((0.1, 0.065, 0.05), 16).moved(x, y, z), paint)
-    arm = Part("arm", tube([(0.44 * body.width, body.belt - 0.01, z), (x, y, z)], 0.02, 8), exact(TRIM))
+    arm = Part("arm", tube([(0.36 * body.width, body.belt - 0.01, z), (x, y, z)], 0.02, 8), exact(TRIM))
     return mirrored("mirrors", Group("mirror", (shell, arm)))
 
 

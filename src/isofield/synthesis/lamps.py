@@ -235,7 +235,7 @@ def _desk(n: Lamp) -> tuple[Member, ...]:
     shade = Part("shade", _shell(bell), n.body if n.cord else n.cover)
     cap = Part("socket", revolve([(0.3 * r, -0.01), (0.34 * r, 0.03), (0.2 * r, 0.05)], 20), n.body)
     bulb = Part("bulb", ball(0.3 * r, 14).moved(0, -0.2 * r - 0.01, 0), exact(BULB))
-    head = Group("head", (shade, cap, bulb)).mapped(tilt, wrist + np.array([0.0, -0.02, 0.02]))
+    head = Group("head", (shade, cap, bulb)).mapped(tilt, wrist + np.array([0.0, -0.014, 0.008]))
     clip = Part("clip", tube(start + np.array([[-0.014, 0, 0], [0.014, 0, 0]]), 0.009, 8), n.body)
     return _foot(n, 0.08 + 0.3 * n.foot), clip, *rods, joint, wrist_joint, spring, head
 
