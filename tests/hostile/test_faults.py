@@ -187,6 +187,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_result_the_same(box, tmp_pa
         assert fit(box, tmp_path / run, 20) == 0
     _, newest = list_checkpoints(tmp_path / "run")[-1]
     flip(newest / name, 0.6)
+    assert fit(box, tmp_path / "run", 20) == 0
     for run in ("run", "whole"):
         assert fit(box, tmp_path / run, 40) == 0
     assert_same(tmp_path / "run", tmp_path / "whole")

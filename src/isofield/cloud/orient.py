@@ -19,6 +19,7 @@ from isofield.cloud.cloud import Cloud
 from isofield.cloud.normals import estimate_normals, noise_level
 from isofield.frame import UnitFrame
 
+DRAWS = 4  # of dipoles
 DIPOLES = 4000  # whose pairs are all looked at; the rest of a cloud follows its neighbours among them
 AREA_NEIGHBOURS = 8
 TINY = 1e-20  # square of a length in the unit frame that is none
@@ -67,7 +68,15 @@ def orient_normals(
     points = frame.to_unit(points)
     if sensors is not None:
         return _towards(points, normals, frame.to_unit(sensors))
-    rows = np.random.default_rng(seed).permutation(len(points))[:DIPOLES]
+    rng = np.random.default_rng(seed)
+    draws = DRAWS if len(points) > DIPOLES else 1
+    found = [_by_winding(points, normals, rng.permutation(len(points))[:DIPOLES]) for _ in range(draws)]
+    signs, confidence = max(found, key=lambda draw: float(draw[1].mean()))  # the surest are the ones that err least
+    return Orientation(normals * signs[:, None], confidence, "winding number")
+
+
+def _by_winding(points: np.ndarray, normals: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Signs and confidence (n,) of all points, of which those in these rows decide and the others follow."""
     dipoles = _Dipoles(points[rows], normals[rows])
     energy = dipoles.energy(2 * noise_level(points))
     signs = agreeing_signs(energy)
@@ -75,7 +84,7 @@ def orient_normals(
     agreement = -signs * (energy @ signs) / np.maximum(np.abs(energy).sum(1), 1e-30)
     all_signs, confidence = _follow(dipoles, signs, np.maximum(agreement, 0), points, normals)
     all_signs[rows], confidence[rows] = signs, np.maximum(agreement, 0)
-    return Orientation(normals * all_signs[:, None], np.clip(confidence, 0, 1), "winding number")
+    return all_signs, np.clip(confidence, 0, 1)
 
 
 def agreeing_signs(energy: np.ndarray) -> np.ndarray:

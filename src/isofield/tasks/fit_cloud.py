@@ -11,12 +11,14 @@ from trimesh.visual import ColorVisuals
 
 from isofield.cloud.clean import FEWEST, MOST, CloudReport, clean, dimensions
 from isofield.cloud.cloud import Cloud, frame_of
+from isofield.cloud.normals import noise_level
 from isofield.cloud.orient import with_normals, with_own_normals
 from isofield.cloud.read import read_cloud
 from isofield.errors import InputError
 from isofield.fields.classical.field import PointsField
 from isofield.fields.classical.mls import MlsField
-from isofield.fields.classical.poisson import PoissonField
+from isofield.fields.classical.points import OrientedPoints
+from isofield.fields.classical.poisson import PoissonField, cells_of_size
 from isofield.fields.classical.rbf import RbfField
 from isofield.fields.exact import ExactField
 from isofield.fields.field import sdf_numpy
@@ -24,7 +26,7 @@ from isofield.fields.grid import SparseGrid
 from isofield.fields.neural import NeuralField, default_color
 from isofield.files import sha256
 from isofield.meshing.ball_pivoting import ball_pivoting
-from isofield.meshing.reconstruct import reconstruct_points
+from isofield.meshing.reconstruct import CELL_OF_SPACING, reconstruct_points
 from isofield.runs import Run, open_run
 from isofield.settings import BUDGET, FitSettings, config_of
 from isofield.tasks.choice import network, recipe
@@ -36,6 +38,7 @@ from isofield.tasks.training import Clock, Cost
 
 DOUBTFUL, HOPELESS = 0.8, 0.5  # mean confidence of estimated sides: below, a warning is due; sides are given up
 ROUNDS, CELLS = 3, 64  # of turning normals by a coarse surface
+QUIET = 0.2  # noise in spacings below which that surface, made finer, knows normals better than planes do
 THROUGH = "a closed surface through them, by screened Poisson and moving least squares"
 METHODS = {
     "learned": f"{THROUGH}, whose distance a small network learns: losses on points alone leave ghost sheets",
@@ -105,7 +108,7 @@ def with_sides(cloud: Cloud) -> Sided:
         return Sided(cloud, found.by, "normals estimated and turned to the sensors")
     sure = float(found.confidence.mean())
     how = f"normals estimated and turned outward by their winding number, confidence {sure:.2f}"
-    return Sided(turned_by_poisson(cloud), found.by, how, sure)
+    return Sided(agreeing(cloud), found.by, how, sure)
 
 
 def _warn(sided: Sided) -> None:
@@ -117,16 +120,27 @@ def _warn(sided: Sided) -> None:
         )
 
 
-def turned_by_poisson(cloud: Cloud) -> Cloud:
-    """Normals that contradict the surface that all of them make together, turned (after Hou et al. 2022, iPSR)."""
+def agreeing(cloud: Cloud) -> Cloud:
+    """Normals that contradict the surface they make together turned; without noise, its own (Hou et al. 2022, iPSR)."""
     assert cloud.normals is not None
     points, normals = frame_of(cloud).to_unit(cloud.points), cloud.normals
     for _ in range(ROUNDS):
-        surface = PoissonField.of(points, normals, cells=CELLS)
-        step = 2 / CELLS * normals
+        surface, step = PoissonField.of(points, normals, cells=CELLS), 2 / CELLS * normals
         falls = sdf_numpy(surface, points + step) < sdf_numpy(surface, points - step)
         normals = np.where(falls[:, None], -normals, normals)
-    return replace(cloud, normals=normals)
+    spacing = OrientedPoints.of(points, normals).spacing
+    if noise_level(points) > QUIET * spacing:
+        return replace(cloud, normals=normals)
+    cells = cells_of_size(CELL_OF_SPACING * spacing)
+    slope = _gradient(PoissonField.of(points, normals, cells=cells), points, 1 / cells)
+    length = np.linalg.norm(slope, axis=1, keepdims=True)
+    return replace(cloud, normals=np.where(length > 0, slope / np.maximum(length, 1e-300), normals))
+
+
+def _gradient(field: PoissonField, points: np.ndarray, step: float) -> np.ndarray:
+    ahead = [sdf_numpy(field, points + axis) for axis in step * np.eye(3)]
+    behind = [sdf_numpy(field, points - axis) for axis in step * np.eye(3)]
+    return (np.stack(ahead, 1) - np.stack(behind, 1)) / (2 * step)
 
 
 def _said(found: CloudReport) -> str:
