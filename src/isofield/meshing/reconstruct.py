@@ -14,7 +14,7 @@ FARTHEST = 0.75  # cells of the Poisson lattice that a vertex may move: thin par
 STEPS = 2  # of Newton's method towards the surface of moving least squares
 CELL_OF_SPACING, VERTICES_OF_SPACING = 0.8, 0.6  # of the points: cells of the Poisson lattice, distance of vertices
 CELL_OF_SUPPORT = 0.25  # cells need not be finer than this part of the radius over which noise is averaged
-VERTICES_OF_SUPPORT = 1 / 6  # likewise the vertices, which lie on the smooth surface itself
+VERTICES_OF_SUPPORT = 1 / 12  # likewise the vertices: their chords cut what bends
 SLOPE = 1.5  # a bound of the Poisson field's slope near its surface, which is all that is followed
 
 
