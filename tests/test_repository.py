@@ -30,7 +30,9 @@ FLOORS = [
     {"mesh"},
     {"cloud", "synthesis", "samples"},
     {"fields", "losses"},
-    {"meshing", "render", "views", "metrics", "checkpoints", "runs"},
+    {"meshing", "render", "views", "metrics"},
+    {"models"},
+    {"checkpoints", "runs"},
     {"tasks"},
     {"demo", "viewer", "cli", "__main__"},
 ]
