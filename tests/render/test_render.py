@@ -237,6 +237,30 @@ def test_the_compiled_z_buffer_is_the_plain_one(distance, focal):
     assert torch.allclose(compiled.barycentric, plain.barycentric, atol=1e-5)
 
 
+def test_faces_smaller_than_pixels_are_drawn_alike(ball):
+    bumps = 1 + 0.1 * np.sin(9 * ball.vertices).prod(1, keepdims=True)
+    vertices, faces = torch.as_tensor(ball.vertices * bumps), torch.as_tensor(np.array(ball.faces))
+    compiled, plain = (draw(vertices, faces, orbit(20, 10, size=48)) for draw in (rasterize, rasterize_torch))
+    assert torch.equal(compiled.face, plain.face)
+    assert torch.allclose(compiled.depth, plain.depth, rtol=1e-6)
+    assert torch.allclose(compiled.barycentric, plain.barycentric, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [32, 33])  # pixel centres beside the plane; in it
+def test_faces_seen_edge_on_and_faces_without_area_leave_only_numbers_that_are_right(size):
+    rng = np.random.default_rng(8)
+    level = rng.uniform(-0.6, 0.6, (300, 3)) * [1, 0, 1]  # seen from its own height
+    lines = np.repeat(rng.uniform(-0.6, 0.6, (100, 1, 3)), 3, axis=1)
+    lines[:, 2] += rng.normal(size=(100, 3))
+    vertices = torch.as_tensor(np.concatenate([level, lines.reshape(-1, 3)]))
+    seen = rasterize(vertices, torch.arange(600).reshape(-1, 3), orbit(30, 0, size=size))
+    hit = seen.face >= 0
+    assert (seen.barycentric[hit] >= 0).all()
+    assert torch.allclose(seen.barycentric[hit].sum(1), torch.ones(int(hit.sum())))
+    assert ((seen.depth[hit] - 9).abs() < 1).all()
+    assert torch.isinf(seen.depth[~hit]).all()
+
+
 @pytest.mark.parametrize("name", ["rhino.glb", "spot.obj", "featuretype.stl"])
 @pytest.mark.parametrize("samples", [1, 3])
 def test_compiled_shading_is_the_plain_one(name, samples):

@@ -13,16 +13,72 @@ MARGIN = 1e-6  # pixels around a face's box, against rounding
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def project(vertices, eye, rotation, intrinsics, local, pixels):
-    """local (v, 3) <- vertices in camera axes; pixels (v, 2) <- where they project to, unless they lie behind."""
+def project(vertices, eye, rotation, intrinsics, near, local, seen):
+    """local (v, 3) <- vertices in camera axes; seen (v, 3) <- column, row and distance along the axis of those that do
+    not lie behind; returns whether all lie beyond the near plane."""
+    all_beyond = True
     for i in range(len(vertices)):
         x, y, z = vertices[i, 0] - eye[0], vertices[i, 1] - eye[1], vertices[i, 2] - eye[2]
-        for k in range(3):
-            local[i, k] = x * rotation[0, k] + y * rotation[1, k] + z * rotation[2, k]
-        a, b, c = local[i, 0], local[i, 1], local[i, 2]
+        a = x * rotation[0, 0] + y * rotation[1, 0] + z * rotation[2, 0]
+        b = x * rotation[0, 1] + y * rotation[1, 1] + z * rotation[2, 1]
+        c = x * rotation[0, 2] + y * rotation[1, 2] + z * rotation[2, 2]
+        local[i, 0], local[i, 1], local[i, 2] = a, b, c
         if c > 0:
-            pixels[i, 0] = (intrinsics[0, 0] * a + intrinsics[0, 1] * b) / c + intrinsics[0, 2]
-            pixels[i, 1] = (intrinsics[1, 0] * a + intrinsics[1, 1] * b) / c + intrinsics[1, 2]
+            seen[i, 0] = (intrinsics[0, 0] * a + intrinsics[0, 1] * b) / c + intrinsics[0, 2]
+            seen[i, 1] = (intrinsics[1, 0] * a + intrinsics[1, 1] * b) / c + intrinsics[1, 2]
+            seen[i, 2] = c
+        if not c >= near:
+            all_beyond = False
+    return all_beyond
+
+
+@njit(inline="always")
+@no_type_check
+def _areas(seen, i, j, k):
+    """Coefficients in (column, row, 1) of the three edge functions, whose values of two faces at the edge that they
+    share are exact opposites, and their sign within the face."""
+    ax, ay, bx, by, cx, cy = seen[i, 0], seen[i, 1], seen[j, 0], seen[j, 1], seen[k, 0], seen[k, 1]
+    sign = 1.0 if (bx - ax) * (cy - ay) >= (cx - ax) * (by - ay) else -1.0
+    u = (by - cy, cx - bx, bx * cy - cx * by)
+    v = (cy - ay, ax - cx, cx * ay - ax * cy)
+    w = (ay - by, bx - ax, ax * by - bx * ay)
+    return u, v, w, sign
+
+
+@njit(nogil=True, cache=True)
+@no_type_check
+def draw(seen, faces, nearest, front):
+    """nearest (h, w) float32 <- distance along the axis, from infinity; front (h, w) <- the face there, from -1.
+
+    For vertices that all lie beyond the near plane: edge functions of the picture, and from them weights in space.
+    """
+    last_row, last_column = front.shape[0] - 1.0, front.shape[1] - 1.0
+    for f in range(len(faces)):
+        i, j, k = np.uint32(faces[f, 0]), np.uint32(faces[f, 1]), np.uint32(faces[f, 2])
+        left = max(np.ceil(min(seen[i, 0], seen[j, 0], seen[k, 0]) - 0.5 - MARGIN), 0.0)
+        right = min(np.floor(max(seen[i, 0], seen[j, 0], seen[k, 0]) - 0.5 + MARGIN), last_column)
+        top = max(np.ceil(min(seen[i, 1], seen[j, 1], seen[k, 1]) - 0.5 - MARGIN), 0.0)
+        bottom = min(np.floor(max(seen[i, 1], seen[j, 1], seen[k, 1]) - 0.5 + MARGIN), last_row)
+        if not ((left <= right) & (top <= bottom)):
+            continue
+        a, b, c = seen[i, 2], seen[j, 2], seen[k, 2]
+        least = min(a, b, c)
+        if left == right and top == bottom and least > nearest[np.uint32(top), np.uint32(left)]:
+            continue
+        (ux, uy, u1), (vx, vy, v1), (wx, wy, w1), sign = _areas(seen, i, j, k)
+        for row in range(np.uint32(top), np.uint32(bottom) + 1):
+            y = row + 0.5
+            for column in range(np.uint32(left), np.uint32(right) + 1):
+                x = column + 0.5
+                u, v, w = (ux * x + uy * y + u1) * sign, (vx * x + vy * y + v1) * sign, (wx * x + wy * y + w1) * sign
+                if min(u, v, w) >= 0 and least <= nearest[row, column]:
+                    u, v, w = u * b * c, v * c * a, w * a * b
+                    total = u + v + w
+                    if total > 0:
+                        z = np.float32((u * a + v * b + w * c) / total)
+                        if z < nearest[row, column]:
+                            nearest[row, column] = z
+                            front[row, column] = f
 
 
 @njit(inline="always")
@@ -69,28 +125,28 @@ def _widen(u, v, box):
 
 @njit(inline="always")
 @no_type_check
-def _plain_box(pixels, i, j, k, box):
-    box[0] = min(pixels[i, 0], pixels[j, 0], pixels[k, 0])
-    box[1] = min(pixels[i, 1], pixels[j, 1], pixels[k, 1])
-    box[2] = max(pixels[i, 0], pixels[j, 0], pixels[k, 0])
-    box[3] = max(pixels[i, 1], pixels[j, 1], pixels[k, 1])
+def _plain_box(seen, i, j, k, box):
+    box[0] = min(seen[i, 0], seen[j, 0], seen[k, 0])
+    box[1] = min(seen[i, 1], seen[j, 1], seen[k, 1])
+    box[2] = max(seen[i, 0], seen[j, 0], seen[k, 0])
+    box[3] = max(seen[i, 1], seen[j, 1], seen[k, 1])
 
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def draw(local, pixels, faces, intrinsics, rays, near, nearest, front):
-    """nearest (h, w) float32 <- distance along the axis, from infinity; front (h, w) <- the face there, from -1."""
+def draw_clipped(local, seen, faces, intrinsics, rays, near, nearest, front):
+    """`draw` for vertices anywhere, by homogeneous edge functions."""
     height, width = front.shape
     box, edges, corners, ends = np.empty(4), np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 2))
     for f in range(len(faces)):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
         if local[i, 2] >= near and local[j, 2] >= near and local[k, 2] >= near:
-            _plain_box(pixels, i, j, k, box)
+            _plain_box(seen, i, j, k, box)
         else:
             for axis in range(3):
                 corners[0, axis], corners[1, axis], corners[2, axis] = local[i, axis], local[j, axis], local[k, axis]
             for axis in range(2):
-                ends[0, axis], ends[1, axis], ends[2, axis] = pixels[i, axis], pixels[j, axis], pixels[k, axis]
+                ends[0, axis], ends[1, axis], ends[2, axis] = seen[i, axis], seen[j, axis], seen[k, axis]
             _clipped_box(corners, ends, intrinsics, near, box)
         left, top = max(np.ceil(box[0] - 0.5 - MARGIN), 0.0), max(np.ceil(box[1] - 0.5 - MARGIN), 0.0)
         right, bottom = (
@@ -116,23 +172,49 @@ def draw(local, pixels, faces, intrinsics, rays, near, nearest, front):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def look_closer(local, faces, rays, front, barycentric, depth):
-    """barycentric (h, w, 3) and depth along the ray (h, w) of each pixel that sees a face."""
-    edges, point = np.empty((3, 3)), np.empty(3)
+def look_closer(local, seen, faces, front, barycentric, depth):
+    """barycentric (h, w, 3) and depth along the ray (h, w) of each pixel that sees a face, as `draw` found it."""
     for row in range(front.shape[0]):
         for column in range(front.shape[1]):
             f = front[row, column]
             if f < 0:
                 continue
-            _edges(local, faces[f, 0], faces[f, 1], faces[f, 2], rays, edges)
-            x, y, total = column + 0.5, row + 0.5, 0.0
-            point[:] = 0
-            for k in range(3):
-                weight = edges[k, 0] * x + edges[k, 1] * y + edges[k, 2]
-                total += weight
-                barycentric[row, column, k] = weight
-                for axis in range(3):
-                    point[axis] += weight * local[faces[f, k], axis]
-            for k in range(3):
-                barycentric[row, column, k] /= total
-            depth[row, column] = np.sqrt(point[0] ** 2 + point[1] ** 2 + point[2] ** 2) / total
+            i, j, k = np.uint32(faces[f, 0]), np.uint32(faces[f, 1]), np.uint32(faces[f, 2])
+            edge_u, edge_v, edge_w, sign = _areas(seen, i, j, k)
+            a, b, c, x, y = seen[i, 2], seen[j, 2], seen[k, 2], column + 0.5, row + 0.5
+            u = (edge_u[0] * x + edge_u[1] * y + edge_u[2]) * sign * b * c
+            v = (edge_v[0] * x + edge_v[1] * y + edge_v[2]) * sign * c * a
+            w = (edge_w[0] * x + edge_w[1] * y + edge_w[2]) * sign * a * b
+            depth[row, column] = _weighted(local, i, j, k, u, v, w, row, column, barycentric)
+
+
+@njit(nogil=True, cache=True)
+@no_type_check
+def look_closer_clipped(local, faces, rays, front, barycentric, depth):
+    """`look_closer` for what `draw_clipped` found."""
+    edges = np.empty((3, 3))
+    for row in range(front.shape[0]):
+        for column in range(front.shape[1]):
+            f = front[row, column]
+            if f < 0:
+                continue
+            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+            _edges(local, i, j, k, rays, edges)
+            x, y = column + 0.5, row + 0.5
+            u = edges[0, 0] * x + edges[0, 1] * y + edges[0, 2]
+            v = edges[1, 0] * x + edges[1, 1] * y + edges[1, 2]
+            w = edges[2, 0] * x + edges[2, 1] * y + edges[2, 2]
+            depth[row, column] = _weighted(local, i, j, k, u, v, w, row, column, barycentric)
+
+
+@njit(inline="always")
+@no_type_check
+def _weighted(local, i, j, k, u, v, w, row, column, barycentric):
+    """barycentric <- the shares of three weights; returns the length of the point that they make."""
+    share = 1 / (u + v + w)
+    u, v, w = u * share, v * share, w * share
+    barycentric[row, column, 0], barycentric[row, column, 1], barycentric[row, column, 2] = u, v, w
+    x = u * local[i, 0] + v * local[j, 0] + w * local[k, 0]
+    y = u * local[i, 1] + v * local[j, 1] + w * local[k, 1]
+    z = u * local[i, 2] + v * local[j, 2] + w * local[k, 2]
+    return np.sqrt(x * x + y * y + z * z)

@@ -61,13 +61,16 @@ def _rasterize_compiled(vertices: Tensor, faces: Tensor, camera: Camera, near: f
     points, corners = vertices.double().contiguous().numpy(), faces.contiguous().numpy()
     pose, shape = np.asarray(camera.camera_to_world, np.float64), (camera.height, camera.width)
     intrinsics = np.ascontiguousarray(camera.intrinsics, np.float64)
-    local, pixels, rays = np.empty_like(points), np.empty((len(points), 2)), np.linalg.inv(intrinsics)
+    local, seen, rays = np.empty_like(points), np.empty_like(points), np.linalg.inv(intrinsics)
     eye, rotation = pose[:3, 3].copy(), pose[:3, :3].copy()
-    raster_kernel.project(points, eye, rotation, intrinsics, local, pixels)
     nearest, face = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int64)
-    raster_kernel.draw(local, pixels, corners, intrinsics, rays, float(near), nearest, face)
     barycentric, depth = np.zeros((*shape, 3), np.float32), np.full(shape, np.inf, np.float32)
-    raster_kernel.look_closer(local, corners, rays, face, barycentric, depth)
+    if raster_kernel.project(points, eye, rotation, intrinsics, float(near), local, seen):
+        raster_kernel.draw(seen, corners, nearest, face)
+        raster_kernel.look_closer(local, seen, corners, face, barycentric, depth)
+    else:
+        raster_kernel.draw_clipped(local, seen, corners, intrinsics, rays, float(near), nearest, face)
+        raster_kernel.look_closer_clipped(local, corners, rays, face, barycentric, depth)
     return Fragments(torch.from_numpy(face), torch.from_numpy(barycentric), torch.from_numpy(depth))
 
 
