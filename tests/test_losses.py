@@ -5,7 +5,17 @@ import math
 import pytest
 import torch
 
-from isofield.losses import clamped_l1, eikonal, l1, normal_alignment, relative_l1, sal, siren_loss, siren_off_surface
+from isofield.losses import (
+    clamped_l1,
+    depth_consistency,
+    eikonal,
+    l1,
+    normal_alignment,
+    relative_l1,
+    sal,
+    siren_loss,
+    siren_off_surface,
+)
 
 
 @pytest.fixture
@@ -119,3 +129,22 @@ def test_sal_is_the_same_for_a_field_and_its_negative():
     assert sal(values, unsigned).item() == pytest.approx((0.1 + 0.2) / 4)
     assert sal(-values, unsigned).item() == sal(values, unsigned).item()
     assert sal(values, unsigned, 2.0).item() == pytest.approx((0.01 + 0.04) / 4)
+
+
+def test_depth_consistency_is_equation_6_weighted_by_opacity():
+    values = torch.tensor([[0.1, -0.3], [0.5, 0.0]], requires_grad=True)
+    opacity = torch.tensor([[1.0, 0.5], [0.0, 1.0]], requires_grad=True)
+    loss = depth_consistency(values, opacity)
+    torch.testing.assert_close(loss, torch.tensor((0.1 + 0.15) / 4))
+    loss.backward()
+    torch.testing.assert_close(values.grad, torch.tensor([[0.25, -0.125], [0.0, 0.0]]))
+    assert opacity.grad is None  # a ray cannot agree by fading
+
+
+def test_depth_consistency_over_gradients_cannot_be_met_by_shrinking():
+    values, opacity = torch.tensor([0.1, -0.2]), torch.ones(2)
+    gradients = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
+    plain = depth_consistency(values, opacity, gradients)
+    torch.testing.assert_close(plain, torch.tensor((0.1 + 0.1) / 2))
+    torch.testing.assert_close(depth_consistency(values / 50, opacity, gradients / 50), plain)
+    assert depth_consistency(values / 50, opacity) < plain / 20

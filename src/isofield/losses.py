@@ -1,7 +1,7 @@
 """Losses of signed distance learning, as pure functions: one formula of one paper each.
 
 Values are signed distances (n,), negative inside; gradients are spatial, (n, 3). Each returns a scalar, the mean over
-the points given.
+the points or rays given.
 """
 
 import torch
@@ -42,9 +42,12 @@ def normal_alignment(
     return (gradients - normals).norm(dim=1).mean()
 
 
-def siren_off_surface(values: Float[Tensor, " n"], alpha: float = 100.0) -> Float[Tensor, ""]:
+def siren_off_surface(values: Float[Tensor, "*n"], alpha: float = 100.0) -> Float[Tensor, ""]:
     """mean exp(-alpha |f|): no zeros away from the surface; psi in SIREN (Sitzmann et al. 2020), Eq. 6."""
     return torch.exp(-alpha * values.abs()).mean()
+
+
+minimal_surface = siren_off_surface  # the same term in StyleSDF (Or-El et al. 2022): as little surface as is seen
 
 
 def siren_loss(
@@ -71,3 +74,18 @@ def sal(values: Float[Tensor, " n"], unsigned: Float[Tensor, " n"], degree: floa
     unsigned: h2, the distance to the input; or h0, which is 0 on the input and 1 anywhere else.
     """
     return (values.abs() - unsigned).abs().pow(degree).mean()
+
+
+def depth_consistency(
+    values: Float[Tensor, "*r"], opacity: Float[Tensor, "*r"], gradients: Float[Tensor, "*r 3"] | None = None
+) -> Float[Tensor, ""]:
+    """mean over all rays of opacity |f|, f at the rendered depth o + d(r) d; GeoGen, Eq. 6, weighted by opacity.
+
+    Unweighted, as printed, a ray that meets nothing is asked for a surface. The weight passes no gradient: fading away
+    is no way to agree. Shrinking f and beta together is one, which a weight on gradients stops: where they are given,
+    |f| / |grad f| stands for |f|, with a norm that passes no gradient.
+    """
+    errors = values.abs()
+    if gradients is not None:
+        errors = errors / gradients.detach().norm(dim=-1).clamp_min(1e-3)
+    return (opacity.detach() * errors).mean()

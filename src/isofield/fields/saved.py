@@ -65,6 +65,12 @@ def _winding() -> type[Saveable]:
     return WindingField
 
 
+def _triplane() -> type[Saveable]:
+    from isofield.fields.triplane import TriplaneField
+
+    return TriplaneField
+
+
 CLASSES: dict[str, Callable[[], type[Saveable]]] = {
     "ExactField": _exact,
     "SparseGrid": _grid,
@@ -73,6 +79,7 @@ CLASSES: dict[str, Callable[[], type[Saveable]]] = {
     "MlsField": _mls,
     "RbfField": _rbf,
     "WindingField": _winding,
+    "TriplaneField": _triplane,
 }
 
 
