@@ -17,7 +17,7 @@ from isofield.files import check_plain, read_json, replacing_folder, write_json
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from isofield.fields.field import Field
+    from isofield.fields.saved import Saveable
 
 FORMAT = 1  # of run folders and checkpoints
 NAME = re.compile(r"checkpoint-(\d{8,})")
@@ -34,8 +34,8 @@ class Checkpoint:
     tensors: "dict[str, Tensor]"
     state: "dict[str, Tensor]"
 
-    def field(self) -> "Field":
-        """The field it holds."""
+    def field(self) -> "Saveable":
+        """The field, or the space of many, that it holds."""
         from isofield.fields.saved import restore
 
         return restore(self.spec, self.tensors, str(self.folder))

@@ -30,6 +30,7 @@ from isofield.settings import (
     RepairSettings,
     SampleSettings,
     SynthesizeSettings,
+    TrainSettings,
     ViewSettings,
 )
 
@@ -177,6 +178,15 @@ def _sample(settings: SampleSettings) -> Answer:
     return Answer(report, table_text(report))
 
 
+def _train(settings: TrainSettings) -> Answer:
+    check_exists(settings.input)
+    real_path(settings.output)
+    from isofield.tasks.train import run_train
+
+    report = run_train(settings)
+    return Answer(report, table_text({key: value for key, value in report.items() if key != "shapes"}))
+
+
 def _demo(settings: DemoSettings) -> Answer:
     if settings.output.exists() and not settings.output.is_dir():
         raise InputError(settings.output, "is a file", "name a folder")
@@ -197,6 +207,7 @@ VERBS: dict[str, tuple[type, Callable[[Any], Answer]]] = {
     "convert": (ConvertSettings, _convert),
     "synthesize": (SynthesizeSettings, _synthesize),
     "sample": (SampleSettings, _sample),
+    "train": (TrainSettings, _train),
     "demo": (DemoSettings, _demo),
 }
 

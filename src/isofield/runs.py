@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from isofield.fields.field import Field
+    from isofield.fields.saved import Saveable
+    from isofield.fields.space import ShapeSpace
 
 KEPT = 2  # checkpoints
 RESULTS = ("mesh.ply", "mesh.glb", "preview.png", "report.json")
@@ -121,9 +123,37 @@ def open_run(
         yield Run(folder, config, previous)
 
 
-def load(folder: str | Path) -> "Field":
-    """The field of a run's newest undamaged checkpoint, or of one checkpoint folder; raises InputError."""
-    folder = Path(folder)
+def load(folder: str | Path, shape: str | None = None) -> "Field":
+    """The field of a run's newest undamaged checkpoint, or of one checkpoint folder; raises InputError.
+
+    shape: the name of one of the shapes of a shape space, which has a field for each.
+    """
+    from isofield.fields.field import Field
+    from isofield.fields.space import ShapeSpace
+
+    found = _newest(Path(folder))
+    if not isinstance(found, ShapeSpace):
+        if shape is not None:
+            raise InputError("--shape", f"{folder} holds a single shape", "leave it out")
+        assert isinstance(found, Field)
+        return found
+    if shape is None:
+        some = ", ".join(found.names[:3])
+        raise InputError(folder, f"is a space of {len(found)} shapes", f"name one with --shape: {some} ...")
+    return found.field(shape)
+
+
+def load_space(folder: str | Path) -> "ShapeSpace":
+    """The shape space of a run's newest undamaged checkpoint, or of one checkpoint folder; raises InputError."""
+    from isofield.fields.space import ShapeSpace
+
+    found = _newest(Path(folder))
+    if not isinstance(found, ShapeSpace):
+        raise InputError(folder, "holds no shape space", "make one with `isofield train auto-decoder`")
+    return found
+
+
+def _newest(folder: Path) -> "Saveable":
     if NAME.fullmatch(folder.name):
         return load_checkpoint(folder).field()
     config = read_config(folder)

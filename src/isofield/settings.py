@@ -104,6 +104,8 @@ class MeshSettings:
     """Mesh file to write: .ply .glb .obj .stl"""
     resolution: int = 256
     """Lattice points along the longest side."""
+    shape: str | None = None
+    """Name of a shape, where the run is a space of many."""
     up: Literal["y", "z"] | None = None
     """Turn the mesh so that this axis points up, given that the other of the two did; left alone by default."""
     from_units: Unit | None = None
@@ -385,6 +387,74 @@ class SampleSettings:
 
     def __post_init__(self) -> None:
         _check_at_least(self, count=16, per_class=1, jobs=1)
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Learn a family of shapes: one network for all of them, and a code for each.
+
+    Running the same command again goes on where it stopped.
+    """
+
+    what: Positional[Literal["auto-decoder"]]
+    """auto-decoder: codes and network learned together (DeepSDF), from samples of signed distance."""
+    input: Positional[Path]
+    """Store that `isofield sample` wrote."""
+    output: Output
+    """Run folder to write: report.json, preview.png, samples/, config.json, env.json, log.jsonl, checkpoints."""
+    budget: float | None = None
+    """Seconds of training (300 if no length is given); turned into steps once, and stored."""
+    steps: int | None = None
+    """Training steps, exactly: same machine, seed and steps give the same bytes."""
+    preset: Literal["default", "deepsdf", "seed"] = "default"
+    """deepsdf: 8x512 and codes of 256, clamped L1; seed: SIREN behind Fourier features, L1 with normals. What follows
+    changes single parts of a preset."""
+    encoding: Literal["hash", "fourier", "positional", "none"] | None = None
+    """How points enter the network."""
+    activation: Literal["relu", "softplus", "sine", "hosc"] | None = None
+    """Between the layers of the network."""
+    width: int | None = None
+    """Neurons per hidden layer."""
+    depth: int | None = None
+    """Hidden layers."""
+    code: int | None = None
+    """Numbers in the code of a shape."""
+    normals: float | None = None
+    """Weight of the loss of normals; costs as much again as the distances."""
+    eikonal: float | None = None
+    """Weight of the loss of slopes that are not 1; costs as much again."""
+    balance: float | None = None
+    """Share of a step's shapes drawn by how badly they fit, 0 to 1."""
+    shapes: int | None = None
+    """Shapes in each step."""
+    points: int | None = None
+    """Samples of each of them."""
+    classes: Literal["none", "one-hot", "learned"] = "none"
+    """What the network is told of the class of a shape."""
+    color: Literal["none", "plain", "directed"] = "none"
+    """plain: learn colour too; directed: colour that depends on the view direction."""
+    draw: int = 6
+    """Shapes drawn at every checkpoint."""
+    seed: int = 0
+    """Seed of every random number."""
+    restart: bool = False
+    """Remove the run in the output folder and begin anew."""
+    json: bool = False
+    """Print the report as one JSON object on stdout, and nothing else there."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def __post_init__(self) -> None:
+        _check_at_least(self, steps=1, code=1, width=1, depth=1, shapes=1, points=1, draw=0)
+        if self.budget is not None and not 0 < self.budget < float("inf"):
+            raise InputError("--budget", f"{self.budget} seconds are no length", "give a positive number of seconds")
+        if self.budget is not None and self.steps is not None:
+            raise InputError("--budget, --steps", "both give the length", "choose one")
+        if self.balance is not None and not 0 <= self.balance <= 1:
+            raise InputError("--balance", f"{self.balance} is no share", "give a number from 0 to 1")
+        for name, weight in (("normals", self.normals), ("eikonal", self.eikonal)):
+            if weight is not None and not 0 <= weight < float("inf"):
+                raise InputError(f"--{name}", f"{weight} is no weight", "give 0 or a positive number")
 
 
 @dataclass(frozen=True)

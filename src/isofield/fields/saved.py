@@ -7,20 +7,20 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from isofield.errors import InputError
-from isofield.fields.field import Field
 from isofield.frame import UnitFrame
 
 
 @runtime_checkable
 class Saveable(Protocol):
-    """A field that can be saved: `spec()` is JSON with a "type", the class's name; `restore` is its inverse."""
+    """A field, or a space of many, that can be saved: `spec()` is JSON with a "type", the class's name; `restore` is
+    its inverse."""
 
     def spec(self) -> dict[str, Any]: ...
 
     def tensors(self) -> dict[str, Tensor]: ...
 
     @classmethod
-    def restore(cls, spec: dict[str, Any], tensors: dict[str, Tensor]) -> Field: ...
+    def restore(cls, spec: dict[str, Any], tensors: dict[str, Tensor]) -> "Saveable": ...
 
 
 def _exact() -> type[Saveable]:
@@ -71,6 +71,18 @@ def _triplane() -> type[Saveable]:
     return TriplaneField
 
 
+def _shape() -> type[Saveable]:
+    from isofield.fields.space import ShapeField
+
+    return ShapeField
+
+
+def _space() -> type[Saveable]:
+    from isofield.fields.space import ShapeSpace
+
+    return ShapeSpace
+
+
 CLASSES: dict[str, Callable[[], type[Saveable]]] = {
     "ExactField": _exact,
     "SparseGrid": _grid,
@@ -80,11 +92,13 @@ CLASSES: dict[str, Callable[[], type[Saveable]]] = {
     "RbfField": _rbf,
     "WindingField": _winding,
     "TriplaneField": _triplane,
+    "ShapeField": _shape,
+    "ShapeSpace": _space,
 }
 
 
-def restore(spec: dict[str, Any], tensors: dict[str, Tensor], where: str = "field") -> Field:
-    """The field that `spec` and `tensors` describe; raises InputError about `where` for a type unknown here."""
+def restore(spec: dict[str, Any], tensors: dict[str, Tensor], where: str = "field") -> Saveable:
+    """What `spec` and `tensors` describe; raises InputError about `where` for a type unknown here."""
     name = spec.get("type")
     if not isinstance(name, str) or name not in CLASSES:
         remedy = "use the version of isofield that wrote it" if name else "fit it again"

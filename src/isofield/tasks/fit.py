@@ -26,7 +26,7 @@ from isofield.mesh.read import read_mesh
 from isofield.mesh.sample import face_normals, sample_surface
 from isofield.progress import progress
 from isofield.runs import Run, open_run, read_config
-from isofield.settings import BUDGET, FitSettings, config_of
+from isofield.settings import BUDGET, FitSettings, TrainSettings, config_of
 from isofield.tasks.choice import network, recipe, why
 from isofield.tasks.objectives import Distances, Objective, TrainingData
 from isofield.tasks.results import write_results
@@ -68,7 +68,7 @@ def fit(
         objective = objective or Distances()
         field = field or default_field(colored=color_kind(mesh) != "none")
         field.frame = surface_frame(mesh)
-        length = _settled(run, steps, budget) or (
+        length = settled_length(run, steps, budget) or (
             Length.of_steps(steps) if steps else Length.affordable(mesh, field, objective, budget)
         )
         if run:
@@ -101,7 +101,7 @@ def _fit(
         return train(training, clock, run, interruption, advance)
 
 
-def _settled(run: Run | None, steps: int | None, budget: float) -> Length | None:
+def settled_length(run: Run | None, steps: int | None, budget: float) -> Length | None:
     """The length that an earlier call of the run settled, grown if steps or budget did; None at the beginning."""
     if run is None or "settled" not in run.config:
         return None
@@ -119,14 +119,14 @@ def run_fit(settings: FitSettings) -> dict[str, Any]:
     if looks_like_cloud(settings.input):
         from isofield.tasks.fit_cloud import run_fit_cloud
 
-        _check_length(settings)
+        check_length(settings)
         return run_fit_cloud(settings)
     _check_method(settings)
     mesh = read_mesh(settings.input)
     _check_surface(mesh, settings.input)
     if settings.method != "sal":
         _check_inside(mesh, settings.input)
-    _check_length(settings)
+    check_length(settings)
     colored = color_kind(mesh) != "none"
     choice = why(settings, colored)
     config = {**config_of(settings), "input": settings.input.name, "input_sha256": sha256(settings.input)}
@@ -166,7 +166,7 @@ def _check_inside(mesh: trimesh.Trimesh, path: Path) -> None:
         raise InputError(path, fault, "build a wall around it with isofield repair --thickness T")
 
 
-def _check_length(settings: FitSettings) -> None:
+def check_length(settings: FitSettings | TrainSettings) -> None:
     """What the run in the output folder settled may only grow, and in the unit that it was begun with."""
     if settings.restart or not (settings.output / "config.json").exists():
         return

@@ -19,7 +19,7 @@ def run_mesh(settings: MeshSettings) -> dict[str, Any]:
     the system does not say. Raises InputError for an output that cannot be written, before any work.
     """
     check_writable(settings.output)
-    field = load(settings.input)
+    field = load(settings.input, settings.shape)
 
     from isofield.meshing.extract import extract
 

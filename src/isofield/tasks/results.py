@@ -8,6 +8,7 @@ import trimesh
 
 from isofield.fields.field import Field
 from isofield.fields.saved import Saveable
+from isofield.fields.space import ShapeSpace
 from isofield.files import write_json
 from isofield.mesh.read import read_mesh
 from isofield.mesh.write import write_mesh
@@ -81,7 +82,7 @@ def described(report: dict[str, Any], folder: Path) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def size_of(folder: Path, field: Field) -> dict[str, int]:
+def size_of(folder: Path, field: Field | ShapeSpace) -> dict[str, int]:
     """Numbers stored, and the bytes of the file that stores them."""
     assert isinstance(field, Saveable)
     _, newest = max(list_checkpoints(folder))

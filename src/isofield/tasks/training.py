@@ -14,16 +14,19 @@ from torch import Tensor
 
 from isofield.errors import IsofieldError
 from isofield.fields.neural import NeuralField
+from isofield.fields.space import ShapeSpace
 from isofield.interrupt import Interruption
 from isofield.runs import Run
 from isofield.tasks.objectives import Objective, TrainingData
+
+Learned = NeuralField | ShapeSpace
 
 SAMPLES_PER_STEP = 256  # so that each sample is seen about 16 times
 FEWEST, MOST = 100_000, 2_000_000  # samples
 HOLD, FINAL = 0.3, 0.02  # the rates stay for this share of the schedule, then fall exponentially to this share
 QUICK, HASTE = 1200, 4.0  # hash grids learn faster in schedules of fewer steps, by their ratio and at most so much
 LEAST = 600  # steps
-TABLE = ".table"  # how names of hash tables end
+TABLE, CODES = ".table", ("codes", "hues")  # how names of hash tables end; names of codes
 SAVES, LOGS = 5, 100  # checkpoints of a run; lines of its log
 DIVERGED = "training diverged; lower the objective's rates"
 
@@ -59,15 +62,12 @@ class Length:
 
         A hash grid gets the steps without which it leaves specks far from the shape, however slow they are.
         """
-        count, repeats = 50_000, 10
+        count = 50_000
         begun = clock()
         samples = objective.samples(mesh, count, 0)
         per_sample = (clock() - begun) / count
         trial = Training(deepcopy(field), objective, TrainingData(samples), cls.of_steps(1), 0)
-        for step in range(3):  # compiles the kernels
-            trial.step(step)
-        times = [clock(), *(trial.step(step) is None or clock() for step in range(repeats))]
-        per_step = float(np.median(np.diff(times)))
+        per_step = trial.seconds_per_step(clock)
         steps = budget / (per_step + SAMPLES_PER_STEP * per_sample)
         steps = max(steps, (budget - MOST * per_sample) / per_step)  # where the samples are capped
         return cls.of_steps(max(LEAST if tables(field) else 1, round(steps)))
@@ -128,20 +128,27 @@ class Clock:
         return Cost(steps, self.before.seconds + wall, self.before.cpu_seconds + cpu)
 
 
-def tables(field: NeuralField) -> list[Tensor]:
+def tables(field: Learned) -> list[Tensor]:
     """The hash tables among its parameters."""
     return [parameter for name, parameter in field.named_parameters() if name.endswith(TABLE)]
 
 
 class Training:
-    """A field, what it learns from, and Adam (Kingma & Ba 2015) with one rate for networks and one for hash tables."""
+    """A field or a shape space, its objective, what that draws from, and Adam (Kingma & Ba 2015).
 
-    def __init__(self, field: NeuralField, objective: Objective, data: TrainingData, length: Length, seed: int):
+    Networks, hash tables and codes have a rate each.
+    """
+
+    def __init__(self, field: Learned, objective: Any, data: Any, length: Length, seed: int):
         self.field, self.objective, self.data, self.length, self.seed = field, objective, data, length, seed
-        hashed = tables(field)
-        networks = [p for name, p in field.named_parameters() if not name.endswith(TABLE)]
-        rates = (objective.rate, objective.table_rate)
-        groups = [{"params": part, "rate": rate} for part, rate in zip((networks, hashed), rates, strict=True)]
+        hashed, named = tables(field), dict(field.named_parameters())
+        codes = [named.pop(name) for name in CODES if name in named]
+        networks = [parameter for name, parameter in named.items() if not name.endswith(TABLE)]
+        groups = [
+            {"params": networks, "rate": objective.rate},
+            {"params": hashed, "rate": objective.table_rate},
+            {"params": codes, "rate": objective.code_rate if codes else 0.0},
+        ]
         self.haste = length.haste if hashed else lambda _: 1.0
         self.adam = torch.optim.Adam([g for g in groups if g["params"]], betas=(0.9, 0.99), eps=1e-15, fused=True)
         field.train()
@@ -156,6 +163,13 @@ class Training:
         loss.backward()
         self.adam.step()
         return loss.detach()
+
+    def seconds_per_step(self, clock: Callable[[], float], repeats: int = 10) -> float:
+        """By doing some: after three that compile the kernels, the median of ten."""
+        for step in range(3):
+            self.step(step)
+        times = [clock(), *(self.step(step) is None or clock() for step in range(repeats))]
+        return float(np.median(np.diff(times)))
 
     def state(self, cost: Cost) -> dict[str, Tensor]:
         """All that going on needs: weights in full precision, Adam's moments, the cost so far."""
@@ -175,9 +189,14 @@ class Training:
 
 
 def train(
-    training: Training, clock: Clock, run: Run | None, interruption: Interruption, advance: Callable[..., None]
+    training: Training,
+    clock: Clock,
+    run: Run | None,
+    interruption: Interruption,
+    advance: Callable[..., None],
+    draw: Callable[[int], None] | None = None,
 ) -> Cost:
-    """All steps that are left; logs and saves on the way.
+    """All steps that are left; logs and saves on the way, and draws when all is saved.
 
     Raises IsofieldError when loss or weights are no numbers, Interrupted (everything saved) when asked to stop.
     """
@@ -193,6 +212,8 @@ def train(
         if last or (run and done % save_every == 0):
             cost = clock.read(done)
             _save(training, done, cost, run)
+            if draw and not stop:
+                draw(done)
         if stop:
             saved = f" and saved in {run.folder}; run the same command again to go on" if run else ""
             raise interruption.error(f"stopped at step {done} of {steps}{saved}")

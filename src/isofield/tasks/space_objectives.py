@@ -1,0 +1,154 @@
+"""What a shape space is trained by: batches of a store, and losses that do not forget the hard shapes."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from isofield import losses
+from isofield.errors import InputError
+from isofield.fields.space import ShapeSpace
+from isofield.samples.store import SampleStore
+from isofield.tasks.objectives import DistanceLoss
+
+MEMORY = 0.9  # of the running mean of a shape's loss, each time it is drawn
+
+
+class Batch(NamedTuple):
+    """Samples of some shapes; what the store does not have of all of them is None. colors: sRGB in [0, 1]."""
+
+    points: Float[Tensor, "s p 3"]
+    sdf: Float[Tensor, "s p"]
+    closest: Float[Tensor, "s p 3"] | None
+    normals: Float[Tensor, "s p 3"] | None
+    colors: Float[Tensor, "s p 3"] | None
+    directions: Float[Tensor, "s p 3"] | None
+
+
+class StoreData:
+    """Batches of a store: of each shape a run of rows from a random place, so that only those are read."""
+
+    def __init__(self, store: SampleStore):
+        self.store = store
+
+    def draw(self, shapes: Int[Tensor, " s"], count: int) -> Batch:
+        counts = [self.store.shapes[i].count for i in shapes.tolist()]
+        count = min(count, *counts)
+        places = torch.rand(len(shapes), dtype=torch.float64).tolist()
+        starts = [int(place * (total - count + 1)) for place, total in zip(places, counts, strict=True)]
+        rows = [self.store.rows(shape, start, count) for shape, start in zip(shapes.tolist(), starts, strict=True)]
+        known = set.intersection(*(set(row) for row in rows))
+        stacked = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in known}
+        if "colors" in stacked:
+            stacked["colors"] = stacked["colors"] / 255
+        return Batch(*(stacked.get(name) for name in Batch._fields))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class SharedDistances:
+    """Regression of the distances of all shapes by one decoder, and of their colours where it has them.
+
+    shapes, points: per step, of each shape. segments: see `Distances`. balance: the share of a step's shapes that is
+    drawn in proportion to their running loss, not evenly, so that the few hard ones are not given up for the many.
+    code_weight: of the mean length of the codes, as in the code of DeepSDF's authors. eikonal_weight, normal_weight: of
+    IGR's terms, at the samples and on the surface; each costs a second derivative. code_bound: of the length of codes.
+    color_share: colour is learned at every so-manieth sample.
+    """
+
+    distance_loss: DistanceLoss = losses.relative_l1
+    shapes: int = 16
+    points: int = 512
+    segments: float = 0.1
+    balance: float = 0.5
+    code_weight: float = 1e-4
+    eikonal_weight: float = 0.0
+    normal_weight: float = 0.0
+    rate: float = 1e-3
+    table_rate: float = 1e-3
+    code_rate: float = 1e-3
+    code_bound: float | None = None
+    color_share: int = 4
+
+    def loss(self, space: ShapeSpace, data: StoreData) -> Float[Tensor, ""]:
+        chosen = self._choose(space.difficulty)
+        batch = data.draw(chosen, self.points)
+        points, true = self._along_segments(batch)
+        points.requires_grad_(self.eikonal_weight > 0)
+        if self.code_bound is not None:
+            with torch.no_grad():
+                space.codes.renorm_(2, 0, self.code_bound)
+        latents = space.latents(chosen)
+        found = space.decoder(points, latents)
+        each = torch.stack([self.distance_loss(f, s) for f, s in zip(found, true, strict=True)])
+        _remember(space.difficulty, chosen, each.detach())
+        loss = each.mean() + self.code_weight * space.codes[chosen].norm(dim=1).mean()
+        if self.eikonal_weight:
+            loss = loss + self.eikonal_weight * losses.eikonal(_slopes(found, points).flatten(0, 1))
+        if self.normal_weight:
+            loss = loss + self.normal_weight * self._normal_loss(space, latents, batch)
+        if space.painter is not None:
+            loss = loss + self._color_loss(space, chosen, latents, points.detach(), batch)
+        return loss
+
+    def _choose(self, difficulty: Tensor) -> Tensor:
+        """Different shapes, some evenly and some by difficulty; those never drawn count as the hardest."""
+        count = min(self.shapes, len(difficulty))
+        worst = difficulty.max().clamp_min(torch.finfo(torch.float32).tiny)
+        hard = torch.where(difficulty > 0, difficulty, worst)
+        weights = (1 - self.balance) / len(hard) + self.balance * hard / hard.sum()
+        return torch.multinomial(weights, count)
+
+    def _along_segments(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        if batch.closest is None or not self.segments:
+            return batch.points, batch.sdf
+        along = torch.where(batch.sdf.abs() < self.segments, torch.rand(batch.sdf.shape), 1.0)
+        return torch.lerp(batch.closest, batch.points, along[..., None]), batch.sdf * along
+
+    def _normal_loss(self, space: ShapeSpace, latents: Tensor, batch: Batch) -> Tensor:
+        if batch.closest is None or batch.normals is None:
+            raise InputError("the store", "has no normals", "sample meshes, not DeepSDF's files, or train without them")
+        surface = batch.closest.clone().requires_grad_()
+        slopes = _slopes(space.decoder(surface, latents), surface)
+        return losses.normal_alignment(slopes.flatten(0, 1), batch.normals.flatten(0, 1))
+
+    def _color_loss(
+        self, space: ShapeSpace, chosen: Tensor, latents: Tensor, points: Tensor, batch: Batch
+    ) -> Float[Tensor, ""]:
+        if batch.colors is None:
+            raise InputError("the store", "has shapes without colours", "sample coloured meshes, or train without")
+        assert space.painter is not None
+        assert space.hues is not None
+        some = slice(None, None, self.color_share)
+        features = space.decoder.decode(points[:, some], latents).features
+        directions = None if batch.directions is None else batch.directions[:, some]
+        found = space.painter(features, space.hues[chosen], directions)
+        loss = losses.l1(found.flatten(), batch.colors[:, some].flatten())
+        return loss + self.code_weight * space.hues[chosen].norm(dim=1).mean()
+
+
+def deepsdf_recipe() -> SharedDistances:
+    """DeepSDF's (Park et al. 2019, and its authors' code): clamped L1 at 0.1, 64 shapes of 16,384 samples per step,
+    codes no longer than 1, every shape alike."""
+    return SharedDistances(
+        losses.clamped_l1, 64, 16_384, segments=0.0, balance=0.0, rate=5e-4, code_rate=1e-3, code_bound=1.0
+    )
+
+
+def seed_recipe() -> SharedDistances:
+    """arXiv 2410.12725: L1, eikonal term and normals, every shape alike; weights and rates are ours, it states none."""
+    return SharedDistances(
+        losses.l1, segments=0.0, balance=0.0, eikonal_weight=0.01, normal_weight=0.01, rate=1e-4, code_rate=1e-3
+    )
+
+
+def _slopes(values: Tensor, points: Tensor) -> Tensor:
+    return torch.autograd.grad(values.sum(), points, create_graph=True)[0]
+
+
+@torch.no_grad()
+def _remember(difficulty: Tensor, chosen: Tensor, loss: Tensor) -> None:
+    before = difficulty[chosen]
+    difficulty[chosen] = torch.where(before > 0, torch.lerp(loss, before, MEMORY), loss)
