@@ -60,7 +60,7 @@ def store(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def space_run(store, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("space") / "run"
-    flags = ("--steps", "500", "--code", "8", "--width", "64", "--depth", "3", "--points", "128", "--draw", "2")
+    flags = ("--steps", "1000", "--code", "8", "--width", "64", "--depth", "3", "--points", "256", "--draw", "2")
     assert run("train", "auto-decoder", store, "-o", folder, *flags) == 0
     return folder
 
@@ -146,7 +146,7 @@ def test_a_shape_of_a_space_comes_back_from_its_description(activation):
 
 def test_a_family_is_learned_and_every_shape_is_meshed_in_its_own_place(space_run, store, tmp_path):
     report = json.loads((space_run / "report.json").read_text())
-    assert report["steps"] == 500
+    assert report["steps"] == 1000
     assert report["sdf_error_near"] < 0.015
     assert len(list((space_run / "samples").glob("*.png"))) == 5
     for name, height in (("h050", 0.5), ("h100", 1.0)):

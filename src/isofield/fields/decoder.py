@@ -58,7 +58,7 @@ class LatentDecoder(nn.Module):
             if i == net.depth:
                 break
             added = added + self.shifts[i](codes) if self.modulated else added
-            value = value.unflatten(0, (shapes, -1)) + added.reshape(-1, 1, value.shape[1])
+            value = value.unflatten(0, (shapes, -1)).add_(added.reshape(-1, 1, value.shape[1]))
             hidden = net.dropout(net.activations[i](value.flatten(0, 1)))
         last = (value + added)[:, 0]
         sdf = last if net.final is None else net.final(last)
