@@ -11,11 +11,11 @@ from isofield.cli import main
 from isofield.errors import InputError
 from isofield.fields.exact import ExactField
 from isofield.fields.field import Field
-from isofield.fields.space import ShapeSpace
 from isofield.fields.grid import SparseGrid
 from isofield.fields.hash_grid import HashGrid
 from isofield.fields.neural import NeuralField
 from isofield.fields.saved import CLASSES, restore
+from isofield.fields.space import ShapeSpace
 from isofield.frame import UnitFrame
 from isofield.runs import load, open_run
 
