@@ -18,7 +18,7 @@ from isofield.synthesis.heads.basis import (
     shoulders,
     smoothstep,
 )
-from isofield.synthesis.heads.face import EXPRESSIONS, Face, aged, shaped
+from isofield.synthesis.heads.face import EXPRESSIONS, Face, above_foot, aged, shaped
 from isofield.synthesis.heads.hair import FOR_MEN, FOR_WOMEN, STYLES, Hair, hair
 from isofield.synthesis.heads.head import Head
 
@@ -107,6 +107,30 @@ def test_age_warps_space_smoothly_and_leaves_adults_alone():
     basis = load_basis()
     face = Face.sample(np.random.default_rng(1), 60)
     assert np.isfinite(shaped(basis, face)).all()
+
+
+def test_every_chest_ends_above_the_foot():
+    height = np.linspace(-40, 10, 400)
+    moved = above_foot(np.stack([0 * height, height, 0 * height], 1))[:, 1]
+    assert (np.diff(moved) > 0).all(), "nothing is folded over"
+    assert moved.min() > BASE + 0.5
+    assert np.array_equal(moved[height > BASE + 3], height[height > BASE + 3])
+    basis = load_basis()
+    for seed in range(30):
+        vertices = shaped(basis, Face.sample(np.random.default_rng(seed), 60))
+        assert basis.closed(vertices)[:, 1].min() == BASE
+
+
+def test_long_hair_ends_on_the_shoulders_and_falls_behind(surface):
+    basis = load_basis()
+    drawn = Hair("long", *map(float, STYLES["long"]), 0.0, 0.4, 60.0, np.full(3, 60.0))
+    group = hair(basis, drawn, basis.mean, np.full(3, 200.0), np.random.default_rng(0))
+    assert group is not None
+    vertices = group.parts[0].solid.vertices
+    aside = np.abs(vertices[:, 0]) > 6
+    assert vertices[~aside, 1].min() < -16
+    ends = vertices[aside & (vertices[:, 2] > -4), 1].min()
+    assert -16 < ends < -8
 
 
 def test_noise_and_steps_are_what_they_say():

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isofield.synthesis.chance import maybe, pick, span
-from isofield.synthesis.heads.basis import Basis, normals, ripples, smoothstep
+from isofield.synthesis.heads.basis import BASE, Basis, normals, ripples, smoothstep
 from isofield.synthesis.palette import Color, vivid
 from isofield.synthesis.parts import Group, Part
 from isofield.synthesis.solids import Number, Solid, outward, revolve
@@ -20,6 +20,7 @@ TONES = (
     (108, 70, 50),
     (70, 46, 36),
 )
+FOOT = 3.0  # height over the foot of the bust below which a long chest is pressed together
 IRISES = ((84, 54, 32), (60, 40, 28), (98, 112, 64), (74, 112, 150), (112, 126, 132), (120, 86, 44))
 EXPRESSIONS = {
     "calm": {},
@@ -121,7 +122,13 @@ def shaped(basis: Basis, face: Face) -> Float[np.ndarray, "v 3"]:
         - 0.10 * basis.masks["nose"]
         - 0.05 * basis.masks["eye"]
     )
-    return aged(vertices - old * sink[:, None] * outer, face.age)
+    return above_foot(aged(vertices - old * sink[:, None] * outer, face.age))
+
+
+def above_foot(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+    """A chest that reaches down to the foot of the bust or further is pressed together above it."""
+    low = np.maximum(BASE + FOOT - points[:, 1], 0)
+    return points + np.stack([0 * low, low - 0.8 * FOOT * (1 - np.exp(-low / (0.8 * FOOT))), 0 * low], 1)
 
 
 def aged(points: Float[np.ndarray, "n 3"], years: Number) -> Float[np.ndarray, "n 3"]:

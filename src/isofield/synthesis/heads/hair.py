@@ -13,6 +13,7 @@ from isofield.synthesis.parts import Group, Member, Part
 from isofield.synthesis.solids import ball, curve, loft, outward, tube
 
 ROWS, HANGING = 40, 26  # rings of the shell on the head, and below its edge
+SUNK = 1.0  # centimetres below the skin at which hair has run into a shoulder
 AIR, CLOTH = 0.4, 0.6  # centimetres that hanging hair keeps from skin, and more of them from shoulders
 
 # top and side thickness, length that hangs below the edge, crest in the middle, curl, wave of what hangs
@@ -132,9 +133,7 @@ def _hairline(places: Places, drawn: Hair) -> Float[np.ndarray, " t"]:
     count = places.faces.shape[1]
     t = 2 * np.pi * np.arange(count) / count
     edge = np.interp(np.minimum(t, 2 * np.pi - t), azimuth[order], polar[order])
-    window = np.hanning(13)[1:-1]
-    padded = np.concatenate([edge[-5:], edge, edge[:5]])
-    return np.convolve(padded, window / window.sum(), "valid")
+    return _smoothed(edge, 13)
 
 
 def _pole(places: Places) -> Float[np.ndarray, "3 3"]:
@@ -175,8 +174,9 @@ def _shell(basis: Basis, drawn: Hair, vertices: np.ndarray, color_of_skin: Color
     inner = ground - 0.5 * direction
     tint = 0.10 * strands + 0.05 * _strands(rng, t, u) - 0.10 * (1 - smoothstep(0.0, 0.5, thick))
     if drawn.hang:
-        tail, lining = _tail(drawn, outer, direction, t, hanging, rng)
         surface = MeshDistance(closed, basis.faces)
+        tail, lining = _tail(drawn, outer, direction, t, hanging, rng)
+        tail = _shortened(tail, surface)
         outer, tail = _pushed(outer, surface), _pushed(tail, surface)
         outer, inner = np.concatenate([outer, tail]), np.concatenate([inner, lining(tail)])
         tint = np.concatenate(
@@ -257,6 +257,24 @@ def _tail(
         return moved - flat[None] * depth[..., None] - 0.05 * direction[-1][None]
 
     return points, lining
+
+
+def _shortened(tail: Float[np.ndarray, "n t 3"], surface: MeshDistance) -> Float[np.ndarray, "n t 3"]:
+    """Strands that would run into a shoulder end on it; those that can be pushed out behind stay as they are."""
+    depth = -surface.signed(tail.reshape(-1, 3)).reshape(tail.shape[:2])
+    into = (depth > SUNK) & (tail[..., 1] < 0) & (tail[..., 2] > -5)
+    reach = np.where(into.any(0), into.argmax(0), len(tail)) / len(tail)
+    reach = _smoothed(np.min([np.roll(reach, k) for k in range(-2, 3)], axis=0), 13)
+    row = np.linspace(0, 1, len(tail))[:, None] * np.maximum(reach, 0.15) * (len(tail) - 1)
+    return _rows(tail, np.minimum(row, len(tail) - 1))
+
+
+def _smoothed(values: Float[np.ndarray, " t"], width: int) -> Float[np.ndarray, " t"]:
+    """Values around a circle, each the mean of its neighbours under a bell."""
+    window = np.hanning(width)[1:-1]
+    reach = len(window) // 2
+    padded = np.concatenate([values[-reach:], values, values[:reach]])
+    return np.convolve(padded, window / window.sum(), "valid")
 
 
 def _pushed(points: Float[np.ndarray, "n t 3"], surface: MeshDistance) -> Float[np.ndarray, "n t 3"]:

@@ -28,8 +28,11 @@ def clothes(basis: Basis, vertices: Float[np.ndarray, "v 3"], collar: str, color
     start = side + (front - side) * np.clip(1 - ahead / sharp, 0, 1) ** (1.0 if collar == "v" else 1.6)
     start = np.where(ahead > 90, side + (back - side) * smoothstep(90, 180, ahead), start)
     v = np.linspace(0, 1, ROWS)[:, None] ** 1.15
-    row = (start + (111.5 - start) * v - 14) / (112 - 14) * (len(places.faces) - 1)
-    ground = _rows(places.on(closed, basis.faces), row)
+    skin = places.on(closed, basis.faces)
+    above = (skin[..., 1] > BASE + 0.02).sum(0) - 1  # last row before the flat foot, whose edge must stay covered
+    first = (start - 14) / (112 - 14) * (len(places.faces) - 1)
+    row = first + (above - first) * v
+    ground = _rows(skin, row)
     out = _rows(places.on(normals(closed, basis.faces), basis.faces), row)
     level = (ground - ground.mean(1, keepdims=True)) * [1, 0, 1]  # straight out, which near the foot is the better way
     level /= np.linalg.norm(level, axis=-1, keepdims=True)
