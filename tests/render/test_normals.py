@@ -1,7 +1,7 @@
 import numpy as np
 import trimesh
 
-from isofield.render.normals import corner_normals, flat_normals
+from isofield.render.normals import ODD, _places, corner_normals, flat_normals
 
 
 def soup(mesh):
@@ -37,3 +37,13 @@ def test_faces_without_area_do_not_spoil_their_neighbours():
     normals = corner_normals(np.asarray(mesh.vertices), faces)
     assert np.isfinite(normals).all()
     assert np.allclose(normals[:-2], corner_normals(np.asarray(mesh.vertices), np.asarray(mesh.faces)))
+
+
+def test_places_are_told_apart_by_what_is_faster_or_by_their_rows(monkeypatch):
+    corners = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, -0.0, 1) for z in (-1, 0, 1)], np.float64)
+    twice = np.concatenate([corners, corners[::-1] + 0.0])
+    for odd in (ODD, np.zeros(3, np.uint64)):
+        monkeypatch.setattr("isofield.render.normals.ODD", odd)
+        place = _places(twice)
+        assert len(np.unique(place)) == 27
+        assert np.array_equal(place[:27], place[27:][::-1])

@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 CREASE = 40.0  # degrees between two faces from which their common edge looks sharp
+ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)  # these two mix bits
+SHIFT = np.uint64(29)
 CROWD = 64  # faces at one vertex beyond which a sharp vertex is shaded flat
 
 
@@ -15,7 +17,7 @@ def corner_normals(
     Equal vertices count as one, so the seams of a texture do not show. Faces without an area get zeros.
     """
     area, face_normal = _area_vectors(np.asarray(vertices, np.float64), np.asarray(faces))
-    vertex = np.unique(np.asarray(vertices), axis=0, return_inverse=True)[1].reshape(-1)[np.asarray(faces)].reshape(-1)
+    vertex = _places(np.asarray(vertices, np.float64))[np.asarray(faces)].reshape(-1)
     corner_area, own = np.repeat(area, 3, axis=0), np.repeat(face_normal, 3, axis=0)
     total = np.stack([np.bincount(vertex, corner_area[:, k]) for k in range(3)], axis=1)
     normals = _unit(total)[vertex]
@@ -28,6 +30,15 @@ def corner_normals(
 def flat_normals(vertices: Shaped[np.ndarray, "v 3"], faces: Shaped[np.ndarray, "f 3"]) -> Float[np.ndarray, "f 3 3"]:
     """Unit normal of the face at each of its corners."""
     return np.repeat(_area_vectors(np.asarray(vertices, np.float64), np.asarray(faces))[1][:, None], 3, axis=1)
+
+
+def _places(vertices: Float[np.ndarray, "v 3"]) -> Int[np.ndarray, " v"]:
+    """One number for all vertices at one place: by sums of their bits, which sort faster than rows, if these are sound."""
+    bits = np.ascontiguousarray(vertices + 0.0).view(np.uint64)  # + 0.0: -0.0 equals 0.0
+    _, first, place = np.unique(((bits ^ bits >> SHIFT) * ODD).sum(1), return_index=True, return_inverse=True)
+    if np.array_equal(vertices[first[place]], vertices):
+        return place
+    return np.unique(vertices, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def _broken(vertex: Int[np.ndarray, " n"], own: np.ndarray, area: np.ndarray, cosine: float) -> np.ndarray:

@@ -160,7 +160,9 @@ def _placed(job: ShapeJob) -> tuple[trimesh.Trimesh, UnitFrame]:
         mesh.vertices = np.column_stack([x, z, -y])
     if job.settings.frame == "own":
         return mesh, UnitFrame()
-    return mesh, UnitFrame.of(np.asarray(mesh.vertices)[np.unique(np.asarray(mesh.faces))])
+    used = np.zeros(len(mesh.vertices), bool)
+    used[np.asarray(mesh.faces)] = True
+    return mesh, UnitFrame.of(np.asarray(mesh.vertices)[used])
 
 
 def _light(settings: RenderSettings, chance: np.random.Generator) -> Light:
