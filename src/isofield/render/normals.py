@@ -33,7 +33,7 @@ def flat_normals(vertices: Shaped[np.ndarray, "v 3"], faces: Shaped[np.ndarray, 
 
 
 def _places(vertices: Float[np.ndarray, "v 3"]) -> Int[np.ndarray, " v"]:
-    """One number for all vertices at one place: by sums of their bits, which sort faster than rows, if these are sound."""
+    """One number for all vertices at one place: by sums of their bits, which sort fast, if these tell places apart."""
     bits = np.ascontiguousarray(vertices + 0.0).view(np.uint64)  # + 0.0: -0.0 equals 0.0
     _, first, place = np.unique(((bits ^ bits >> SHIFT) * ODD).sum(1), return_index=True, return_inverse=True)
     if np.array_equal(vertices[first[place]], vertices):
