@@ -1,9 +1,9 @@
 """How fast meshes become pictures, and how near depth pictures come back to the mesh.
 
-python benchmarks/rendering.py [--shapes 50] [--fused 20] [--picture]
+python benchmarks/rendering.py [--shapes 50 | --made FOLDER] [--fused 20] [--picture]
 
-Ray casting by embreex is measured beside it where that is installed. --picture only draws
-docs/images/rendered_scans.png from the scans beside the repository.
+--made takes shapes that `isofield synthesize heads` made before, all of them. Ray casting by embreex is measured beside
+it where that is installed. --picture only draws docs/images/rendered_scans.png from the scans beside the repository.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from trimesh.visual import ColorVisuals
 
 from common import ROOT, table, write_result
 from isofield.frame import UnitFrame
+from isofield.jobs import map_jobs
 from isofield.mesh.audit import audit
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.read import read_mesh
@@ -43,6 +44,7 @@ FAMILY = "heads"
 SCANS = ROOT.parent / "shared" / "data" / "scans"
 SIZES = (128, 512)
 SIDES = 10
+FEW = 30  # shapes for processor time
 NEAR = 2  # footprints of a pixel within which a point counts as seen
 
 
@@ -125,33 +127,37 @@ def speed(rounds: int) -> dict:
     return table(title, ["way", *(f"{size} x {size}" for size in SIZES)], rows)
 
 
-def whole_verb(folder: Path, shapes: int) -> dict:
-    """Wall time of the verb with two processes, and of one process alone in processor time."""
+def whole_verb(folder: Path, shapes: Path) -> dict:
+    """Wall time of the verb with two processes for all shapes; processor time of one process for some of them."""
+    meshes = sorted(shapes.glob("*.ply"))
     begun = time.perf_counter()
-    views = folder / "two"
-    run_render(RenderSettings(folder / "shapes", views, views=SIDES, size=128, jobs=2))
+    run_render(RenderSettings(shapes, folder / "two", views=SIDES, size=128, jobs=2))
     wall = time.perf_counter() - begun
+    few = chosen(folder / "few", meshes[:FEW])
     begun = time.process_time()
-    run_render(RenderSettings(folder / "shapes", folder / "one", views=SIDES, size=128, jobs=1))
-    cpu = time.process_time() - begun
-    faces = median(len(read_mesh(path).faces) for path in sorted((folder / "shapes").glob("*.ply"))[:9])
-    rows = [[FAMILY, shapes, int(faces), shapes * SIDES, wall, shapes * SIDES / wall, 1e3 * cpu / (shapes * SIDES)]]
+    run_render(RenderSettings(few, folder / "one", views=SIDES, size=128, jobs=1))
+    cpu = (time.process_time() - begun) / (len(meshes[:FEW]) * SIDES)
+    faces, pictures = median(len(read_mesh(path).faces) for path in meshes[:FEW]), len(meshes) * SIDES
+    rows = [[FAMILY, len(meshes), int(faces), pictures, wall, pictures / wall, 1e3 * cpu]]
     columns = ["family", "shapes", "faces (median)", "pictures", "seconds, 2 processes", "pictures a second",
                "ms of one core a picture"]  # fmt: skip
     return table(f"isofield render: {SIDES} views of 128 x 128 a shape, all truth written", columns, rows)
 
 
-def fused(folder: Path, shapes: int, size: int) -> list[Any]:
+def chosen(folder: Path, meshes: list[Path]) -> Path:
+    """A folder of some of the shapes."""
+    folder.mkdir()
+    for path in meshes:
+        (folder / path.name).symlink_to(path.resolve())
+    return folder
+
+
+def fused(folder: Path, meshes: list[Path], size: int) -> list[Any]:
     """Summary row: errors of meshes from depth pictures, in the unit frame, over what was seen."""
     out = folder / f"fuse-{size}"
-    meshes = sorted((folder / "shapes").glob("*.ply"))[:shapes]
-    chosen = folder / f"chosen-{size}"
-    chosen.mkdir()
-    for path in meshes:
-        (chosen / path.name).symlink_to(path)
-    run_render(RenderSettings(chosen, out, views=SIDES, size=size, jobs=1))
-    views = read_views(out)
-    rows = [_compared(views, indices, chosen / f"{name}.ply") for name, indices in views.shapes().items()]
+    some = chosen(folder / f"chosen-{size}", meshes)
+    run_render(RenderSettings(some, out, views=SIDES, size=size))
+    rows = list(map_jobs(_compared, [(out, path) for path in sorted(some.glob("*.ply"))]))
     errors = np.array([row[:5] for row in rows])
     ok = all(row[5] for row in rows)
     middle, half_sums = np.median(errors, axis=0).tolist(), errors[:, :2].mean(1)
@@ -159,8 +165,11 @@ def fused(folder: Path, shapes: int, size: int) -> list[Any]:
     return [f"{size} x {size}", len(rows), *lengths, *middle[2:], ok]
 
 
-def _compared(views: ImageSet, indices: list[int], path: Path) -> list[Any]:
+def _compared(given: tuple[Path, Path]) -> list[Any]:
     """Both mean exact distances over seen samples, the seen shares, CPU seconds, closed and manifold."""
+    folder, path = given
+    views = read_views(folder)
+    indices = views.shapes()[path.stem]
     begun = time.process_time()
     points = fuse_depths(views, indices)
     pred = mesh_of_points(points)
@@ -211,6 +220,7 @@ def framed(surface: Surface, camera: Camera) -> Camera:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--shapes", type=int, default=50)
+    parser.add_argument("--made", type=Path)
     parser.add_argument("--fused", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--picture", action="store_true")
@@ -222,12 +232,15 @@ def main() -> None:
     tables = [speed(given.rounds)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run_synthesize(SynthesizeSettings(FAMILY, folder / "shapes", count=given.shapes))
-        tables.append(whole_verb(folder, given.shapes))
+        shapes = given.made or folder / "shapes"
+        if given.made is None:
+            run_synthesize(SynthesizeSettings(FAMILY, shapes, count=given.shapes))
+        meshes = sorted(shapes.glob("*.ply"))
+        tables.append(whole_verb(folder, shapes))
         columns = ["pictures", "shapes", "mesh to truth x1e3", "truth to mesh x1e3", "half-sum x1e3, median", "worst",
                    "part of the mesh that was seen", "part of the truth that was seen", "CPU-s a shape",
                    "closed, manifold"]  # fmt: skip
-        rows = [fused(folder, given.fused, 128), fused(folder, max(1, given.fused // 4), 256)]
+        rows = [fused(folder, meshes[: given.fused], 128), fused(folder, meshes[: max(1, given.fused // 4)], 256)]
         tables.append(table(f"{SIDES} depth pictures fused to a mesh: {FAMILY}, unit frame, seen parts", columns, rows))
     notes = [
         "Processor time of one thread, median of several rounds; the seconds of two processes are wall time, and on a "
