@@ -3,7 +3,8 @@
 python benchmarks/rendering.py [--shapes 50 | --made FOLDER] [--fused 20] [--picture]
 
 --made takes shapes that `isofield synthesize heads` made before, all of them. Ray casting by embreex is measured beside
-it where that is installed. --picture only draws docs/images/rendered_scans.png from the scans beside the repository.
+it where that is installed. --picture only draws docs/images/rendered_scans.png from the scans beside the repository,
+and --random VIEWS OUT.jpg only a sheet of pictures of a set, drawn by chance.
 """
 
 import argparse
@@ -44,6 +45,7 @@ FAMILY = "heads"
 SCANS = ROOT.parent / "shared" / "data" / "scans"
 SIZES = (128, 512)
 SIDES = 10
+COLUMNS = 12
 FEW = 30  # shapes for processor time
 NEAR = 2  # footprints of a pixel within which a point counts as seen
 
@@ -210,6 +212,13 @@ def sheet(path: Path, columns: int = 6, size: int = 200) -> None:
     image.save(path, optimize=True)
 
 
+def random_pictures(views: ImageSet, path: Path, rows: int) -> None:
+    """Pictures of a set, drawn by chance."""
+    chosen = np.random.default_rng(0).choice(len(views), (rows, COLUMNS), replace=False)
+    lines = [np.concatenate([views.picture(int(index)) for index in line], axis=1) for line in chosen]
+    Image.fromarray(np.concatenate(lines)).save(path, quality=82)
+
+
 def framed(surface: Surface, camera: Camera) -> Camera:
     """The same view, filled by the shape."""
     pixels, _ = camera.project(surface.vertices.numpy())
@@ -224,7 +233,12 @@ def main() -> None:
     parser.add_argument("--fused", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--picture", action="store_true")
+    parser.add_argument("--random", type=Path, nargs=2)
+    parser.add_argument("--rows", type=int, default=3)
     given = parser.parse_args()
+    if given.random:
+        random_pictures(read_views(given.random[0]), given.random[1], given.rows)
+        return
     if given.picture:
         sheet(ROOT / "docs" / "images" / "rendered_scans.png")
         return
