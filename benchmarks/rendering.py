@@ -2,9 +2,9 @@
 
 python benchmarks/rendering.py [--shapes 50 | --made FOLDER] [--fused 20] [--picture]
 
---made takes shapes that `isofield synthesize heads` made before, all of them. Ray casting by embreex is measured beside
-it where that is installed. --picture only draws docs/images/rendered_scans.png from the scans beside the repository,
-and --random VIEWS OUT.jpg only a sheet of pictures of a set, drawn by chance.
+--made takes shapes that `isofield synthesize heads` made before, all of them. Ray casting by embreex and open3d is
+measured beside it where they are installed. --picture only draws docs/images/rendered_scans.png from the scans beside
+the repository, and --random VIEWS OUT.jpg only a sheet of pictures of a set, drawn by chance.
 """
 
 import argparse
@@ -111,6 +111,30 @@ def ray_caster(mesh: trimesh.Trimesh) -> Callable[[Camera], Any]:
     return draw
 
 
+def open3d_caster(mesh: trimesh.Trimesh) -> Callable[[Camera], Any]:
+    """The same by open3d's scene, which makes the rays itself."""
+    from open3d.core import Tensor
+    from open3d.t.geometry import RaycastingScene
+
+    scene = RaycastingScene(nthreads=1)
+    faces = np.asarray(mesh.faces)
+    scene.add_triangles(Tensor(np.asarray(mesh.vertices, np.float32)), Tensor(faces.astype(np.uint32)))
+    colors = np.asarray(mesh.visual.vertex_colors)[:, :3].astype(np.float32)
+
+    def draw(camera: Camera) -> Any:
+        pose = np.linalg.inv(camera.camera_to_world)
+        rays = scene.create_rays_pinhole(Tensor(camera.intrinsics), Tensor(pose), camera.width, camera.height)
+        hits = scene.cast_rays(rays, nthreads=1)
+        depth, face, uv = (hits[key].numpy() for key in ("t_hit", "primitive_ids", "primitive_uvs"))
+        hit = np.isfinite(depth)
+        u, v = uv[hit].T
+        shown = np.full((*hit.shape, 3), 255, np.float32)
+        shown[hit] = np.einsum("nk,nkc->nc", np.stack([1 - u - v, u, v], axis=1), colors[faces[face[hit]]])
+        return depth, shown
+
+    return draw
+
+
 def speed(rounds: int) -> dict:
     mesh = measured_mesh()
     surface = Surface.of(mesh)
@@ -124,6 +148,8 @@ def speed(rounds: int) -> dict:
     }
     if find_spec("embreex"):
         ways["embreex (ray casting): unlit colour, depth"] = ray_caster(mesh)
+    if find_spec("open3d"):
+        ways["open3d (ray casting): unlit colour, depth"] = open3d_caster(mesh)
     rows = [[name, *(milliseconds(draw, size, rounds) for size in SIZES)] for name, draw in ways.items()]
     title = f"Milliseconds of one core for a view, {len(mesh.faces):,} faces with vertex colours"
     return table(title, ["way", *(f"{size} x {size}" for size in SIZES)], rows)
