@@ -9,7 +9,8 @@ import torch
 from isofield.cli import main
 from isofield.fields.density import LaplaceDensity, LogisticDensity, SoftplusDensity
 from isofield.fields.field import gradient
-from isofield.fields.triplane import TriplaneDecoder, TriplaneField, Triplanes, look_up
+from isofield.fields.triplane import TriplaneDecoder, TriplaneField, Triplanes
+from isofield.fields.triplane_look_up import look_up, look_up_plain
 from isofield.frame import UnitFrame
 from isofield.runs import load, open_run
 
@@ -66,7 +67,7 @@ def test_a_signed_field_starts_as_a_ball():
     torch.manual_seed(0)
     decoder = TriplaneDecoder(4, radius=0.6)
     points = random_planes(3, 100, 3).clamp(-1, 1)
-    value, _ = decoder(random_planes(3, 3, 4, 8, 8, seed=1), points)
+    value = decoder.value(random_planes(3, 3, 4, 8, 8, seed=1), points)
     torch.testing.assert_close(value, points.norm(dim=-1) - 0.6)
 
 
@@ -75,10 +76,10 @@ def test_scenes_of_a_batch_do_not_know_each_other(variant):
     decoder = TriplaneDecoder(4, width=16, **variant)
     torch.nn.init.normal_(decoder.shape_net[2].weight)
     planes, points = random_planes(3, 3, 4, 8, 8), random_planes(3, 20, 3, seed=1).clamp(-1, 1)
-    value, seen = decoder(planes, points)
-    alone, also = decoder(planes[1:2], points[1:2])
+    value, color = decoder.shade(planes, points)
+    alone, also = decoder.shade(planes[1:2], points[1:2])
     torch.testing.assert_close(value[1], alone[0])
-    torch.testing.assert_close(seen[1], also[0])
+    torch.testing.assert_close(color[1], also[0])
     scene = Triplanes(planes, decoder)
     torch.testing.assert_close(scene.field(1).sdf(points[1]), decoder.density.sdf(value[1]))
 
@@ -90,11 +91,87 @@ def test_the_parts_of_the_table_of_ablations(variant):
     code = 3 + 6 * variant.get("octaves", 4) if variant.get("octaves", 4) else 0
     assert decoder.shape_net[0].weight.shape == (64, 32 + code)
     assert decoder.color_net[0].weight.shape == (64, 32 + code + 1)
-    value, seen = decoder(random_planes(1, 3, 32, 4, 4), random_planes(1, 9, 3, seed=2).clamp(-1, 1))
-    color, other = decoder.color(value[0], seen[0]), decoder.color(value[0] + 1, seen[0])
-    assert color.shape == (9, 3)
+    planes, points = random_planes(1, 3, 32, 4, 4), random_planes(1, 9, 3, seed=2).clamp(-1, 1)
+    color = decoder.shade(planes, points)[1]
+    assert color.shape == (1, 9, 3)
     assert 0 < color.min() < color.max() < 1
-    assert (color - other).abs().max() > 1e-3
+    with torch.no_grad():
+        decoder.shape_net[2].bias += 1
+    assert (color - decoder.shade(planes, points)[1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("channels", "width", "outputs"), [(4, 16, 3), (7, 13, 5)])
+def test_the_compiled_decoder_is_its_plain_twin(variant, channels, width, outputs):
+    torch.manual_seed(0)
+    decoder = TriplaneDecoder(channels, width=width, outputs=outputs, **variant)
+    torch.nn.init.normal_(decoder.shape_net[2].weight)
+    planes = random_planes(2, 3, channels, 9, 6).requires_grad_()
+    points = random_planes(2, 1500, 3, seed=1) * 0.6  # some of them outside
+    pulls = random_planes(2, 1500, seed=2), random_planes(2, 1500, outputs, seed=3)
+    inputs = [planes, *decoder.shape_net.parameters(), *decoder.color_net.parameters()]
+    fast, plain = decoder.shade(planes, points), decoder.shade_plain(planes, points)
+    for one, other in zip(fast, plain, strict=True):
+        torch.testing.assert_close(one, other, atol=3e-6, rtol=1e-5)
+    gradients = torch.autograd.grad(fast, inputs, pulls), torch.autograd.grad(plain, inputs, pulls)
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-5 * other.abs().max().item(), rtol=1e-4)
+    torch.testing.assert_close(decoder.value(planes, points), fast[0], rtol=0, atol=0)
+    (of_values,) = torch.autograd.grad(decoder.value(planes, points), planes, pulls[0])
+    (again,) = torch.autograd.grad(decoder.shade_plain(planes, points)[0], planes, pulls[0])
+    torch.testing.assert_close(of_values, again, atol=1e-5, rtol=1e-4)
+
+
+def test_compiled_functions_hold_for_extreme_numbers():
+    """Hidden layers far beyond what exp can hold, and not a number where the input is none."""
+    decoder = TriplaneDecoder(2, width=8, octaves=0)
+    torch.nn.init.normal_(decoder.shape_net[2].weight)
+    planes, points = 1e4 * random_planes(1, 3, 2, 4, 4), random_planes(1, 50, 3, seed=1).clamp(-1, 1)
+    for one, other in zip(decoder.shade(planes, points), decoder.shade_plain(planes, points), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+    points[0, 0, 1] = torch.nan
+    assert decoder.value(planes, points)[0, 0].isnan()
+
+
+@pytest.mark.parametrize("count", [1, 700])
+def test_the_number_of_threads_changes_nothing(count):
+    decoder, planes = TriplaneDecoder(4, width=16), random_planes(2, 3, 4, 8, 8).requires_grad_()
+    points, before, found = random_planes(2, count, 3, seed=1), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            value, color = decoder.shade(planes, points)
+            found.append([value, color, *torch.autograd.grad(value.sum() + color.sum(), planes)])
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        torch.testing.assert_close(other[0], found[0][0], rtol=0, atol=0)
+        torch.testing.assert_close(other[2], found[0][2], rtol=1e-5, atol=1e-6)
+
+
+def test_the_compiled_look_up_is_its_plain_twin():
+    planes = random_planes(2, 3, 5, 7, 4).requires_grad_()
+    points = (random_planes(2, 600, 3, seed=1) * 0.7).requires_grad_()
+    pull = random_planes(2, 600, 5, seed=2)
+    fast, plain = look_up(planes, points), look_up_plain(planes, points)
+    torch.testing.assert_close(fast, plain, atol=1e-6, rtol=1e-5)
+    gradients = [torch.autograd.grad(found, (planes, points), pull) for found in (fast, plain)]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+def test_second_derivatives_pass_through_what_is_compiled():
+    """An eikonal term: the gradient of a gradient, with respect to the planes."""
+    torch.manual_seed(0)
+    decoder, planes = TriplaneDecoder(3, width=8), random_planes(3, 3, 6, 6).requires_grad_()
+    torch.nn.init.normal_(decoder.shape_net[2].weight, 0, 0.3)
+    points, loss = random_planes(40, 3, seed=1) * 0.4, []
+    for dtype in (torch.float32, torch.float64):
+        field = TriplaneField(planes.to(dtype), decoder.to(dtype))
+        term = (gradient(field, points.to(dtype)).norm(dim=1) - 1).square().mean()
+        loss.append(torch.autograd.grad(term, planes)[0])
+    torch.testing.assert_close(loss[0], loss[1], atol=1e-6, rtol=1e-3)
+    assert loss[0].abs().max() > 1e-4
 
 
 def test_the_gradient_of_the_field_is_that_of_finite_differences():
@@ -120,14 +197,14 @@ def test_a_triplane_is_saved_and_meshed_as_any_field(tmp_path, capsys):
         torch.testing.assert_close(again.sdf(points), field.sdf(points), atol=2e-3, rtol=0)
         torch.testing.assert_close(again.color(points), field.color(points), atol=2e-3, rtol=0)
     out = tmp_path / "ball.glb"
-    assert main(["mesh", str(tmp_path / "run"), "-o", str(out), "--resolution", "48", "--json"]) == 0
+    assert main(["mesh", str(tmp_path / "run"), "-o", str(out), "--resolution", "24", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["watertight"], report["manifold"]) == (True, True)
     from isofield.mesh.read import read_mesh
 
     ball = read_mesh(out)
     radius = np.linalg.norm(np.asarray(ball.vertices) - frame.center, axis=1)
-    assert radius == pytest.approx(0.6 * 4, rel=0.01)
+    assert radius == pytest.approx(0.6 * 4, rel=0.02)
 
 
 def test_planes_that_are_a_parameter_are_trained_and_others_pass_gradients_on():

@@ -24,7 +24,7 @@ from isofield.render.volume import (
 )
 
 STILL = March(jitter=False)
-FULL = March(jitter=False, both=True, color_above=0.0)
+FULL = March(jitter=False, both=True, above=0.0)
 
 
 class Ball(Field):
@@ -198,8 +198,8 @@ def test_rays_that_miss_change_nothing(scenes):
 def test_no_colour_below_a_weight_is_a_small_change_and_keeps_the_brightness(scenes):
     planes, decoder, rays = scenes
     scene = Triplanes(planes, decoder)
-    exact = render_volume(scene, rays, March(jitter=False, color_above=0.0))
-    close = render_volume(scene, rays, March(jitter=False, color_above=1e-3))
+    exact = render_volume(scene, rays, March(jitter=False, above=0.0))
+    close = render_volume(scene, rays, March(jitter=False, above=1e-3))
     assert (exact.color - close.color).abs().max() < 0.02
     torch.testing.assert_close(exact.opacity, close.opacity)
     assert (exact.color.mean() - close.color.mean()).abs() < 1e-3
@@ -213,7 +213,7 @@ def test_the_gradient_of_the_picture_is_that_of_finite_differences(march, monkey
     planes, direction = torch.randn(2, 3, 2, 5, 5).double(), torch.randn(2, 3, 2, 5, 5).double()
     rays = rays_of([orbit(0, 0, size=6), orbit(50, 20, size=6)])
     rays = type(rays)(*(part.double() for part in rays))
-    march = March(12, 12, jitter=False, both=march.both, color_above=0.0)
+    march = March(12, 12, jitter=False, both=march.both, above=0.0)
     fixed = stratified(rays.near, rays.far, 12, True)  # the places of fine samples pass no gradient
     fixed = fixed[:, (rays.far > rays.near)[0]]
     monkeypatch.setattr(volume, "by_inverse_cdf", lambda *_: fixed)

@@ -7,28 +7,14 @@ the rows, from -1 in the first to 1 in the last. EG3D's code has xy, xz, zx, and
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from isofield.fields.density import Density, LaplaceDensity, restore_density
 from isofield.fields.encodings import PositionalCode
 from isofield.fields.field import Field
+from isofield.fields.triplane_decode import decode, decode_plain
 from isofield.frame import UnitFrame
-
-COLUMN, ROW = (0, 0, 1), (1, 2, 2)  # axes of the planes xy, xz, yz
-
-
-def look_up(planes: Float[Tensor, "b 3 c h w"], points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n c"]:
-    """Mean of the bilinear features of the three planes; points outside [-1, 1]^3 have those of the border.
-
-    The corners of the cube lie at the centres of corner texels. Differentiable to any order, on any device.
-    """
-    b, _, c, h, w = planes.shape
-    places = torch.stack([points[..., COLUMN], points[..., ROW]], -1)  # (b, n, 3, 2)
-    places = places.transpose(1, 2).reshape(3 * b, 1, -1, 2)
-    found = nn.functional.grid_sample(planes.reshape(3 * b, c, h, w), places, padding_mode="border", align_corners=True)
-    return found.view(b, 3, c, -1).mean(1).transpose(1, 2)
 
 
 class TriplaneDecoder(nn.Module):
@@ -63,22 +49,24 @@ class TriplaneDecoder(nn.Module):
             for parameter in self.shape_net[2].parameters():
                 nn.init.zeros_(parameter)
 
-    def forward(
-        self, planes: Float[Tensor, "b 3 c h w"], points: Float[Tensor, "b n 3"]
-    ) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n f"]]:
-        """Values at points in [-1, 1]^3, and what was seen there, which `color` wants."""
-        seen = look_up(planes, points)
-        if self.code:
-            code = self.code(points.reshape(-1, 3)).view(*points.shape[:2], -1)
-            seen = torch.cat([seen, code], -1)
-        value = self.shape_net(seen)[..., 0]
-        if self.density.signed:
-            value = value + (points.norm(dim=-1) - self.radius)
-        return value, seen
+    def value(self, planes: Float[Tensor, "b 3 c h w"], points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n"]:
+        """Values at points in [-1, 1]^3."""
+        return decode(planes, points, self.code, self._radius, self.shape_net, None)[0]
 
-    def color(self, value: Float[Tensor, " m"], seen: Float[Tensor, "m f"]) -> Float[Tensor, "m k"]:
-        """Colour where value and features are known, of any of the scenes."""
-        return torch.sigmoid(self.color_net(torch.cat([seen, value[:, None]], 1)))
+    def shade(
+        self, planes: Float[Tensor, "b 3 c h w"], points: Float[Tensor, "b n 3"]
+    ) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n k"]]:
+        """Values and colours at points in [-1, 1]^3; `shade_plain` is its plain twin, and much slower."""
+        return decode(planes, points, self.code, self._radius, self.shape_net, self.color_net)
+
+    def shade_plain(
+        self, planes: Float[Tensor, "b 3 c h w"], points: Float[Tensor, "b n 3"]
+    ) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n k"]]:
+        return decode_plain(planes, points, self.code, self._radius, self.shape_net, self.color_net)
+
+    @property
+    def _radius(self) -> float | None:
+        return self.radius if self.density.signed else None
 
     def spec(self) -> dict[str, Any]:
         names = ("channels", "octaves", "width", "outputs", "radius")
@@ -96,9 +84,14 @@ class Triplanes:
     planes: Float[Tensor, "b 3 c h w"]
     decoder: TriplaneDecoder
 
-    def shape(self, points: Float[Tensor, "b n 3"]) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n f"]]:
-        """Values and what was seen; see `TriplaneDecoder`."""
-        return self.decoder(self.planes, points)
+    def value(self, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n"]:
+        return self.decoder.value(self.planes, points)
+
+    def shade(
+        self, points: Float[Tensor, "b n 3"], directions: Float[Tensor, "b n 3"]
+    ) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n k"]]:
+        """The colour of GeoGen does not depend on the view direction."""
+        return self.decoder.shade(self.planes, points)
 
     def density(self, value: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         return self.decoder.density(value)
@@ -106,12 +99,6 @@ class Triplanes:
     def sdf(self, value: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """Negative inside and zero on the surface, whatever the values are."""
         return self.decoder.density.sdf(value)
-
-    def color(
-        self, value: Float[Tensor, " m"], seen: Float[Tensor, "m f"], directions: Float[Tensor, "m 3"]
-    ) -> Float[Tensor, "m k"]:
-        """The colour of GeoGen does not depend on the view direction."""
-        return self.decoder.color(value, seen)
 
     def field(self, index: int = 0, frame: UnitFrame | None = None) -> "TriplaneField":
         """One of the scenes, for meshes and measurements."""
@@ -132,7 +119,7 @@ class TriplaneField(nn.Module, Field):
 
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         inside = points.clamp(-1, 1)
-        value = self.decoder.density.sdf(self.decoder(self.planes[None], inside[None])[0][0])
+        value = self.decoder.density.sdf(self.decoder.value(self.planes[None], inside[None])[0])
         outside = (points != inside).any(1)
         if not bool(outside.any()):
             return value
@@ -142,8 +129,7 @@ class TriplaneField(nn.Module, Field):
     def color(
         self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"] | None = None
     ) -> Float[Tensor, "n 3"]:
-        value, seen = self.decoder(self.planes[None], points.clamp(-1, 1)[None])
-        return self.decoder.color(value[0], seen[0])[:, :3]
+        return self.decoder.shade(self.planes[None], points.clamp(-1, 1)[None])[1][0, :, :3]
 
     def scene(self) -> Triplanes:
         """For the volume renderer: a batch of one."""

@@ -22,18 +22,18 @@ LEAST = 1e-6  # opacity below which a ray has no depth of its own
 class Scene(Protocol):
     """What rays go through: b scenes at once. A value is what `density` takes; `sdf` makes it negative inside.
 
-    `shape` also returns whatever `color` wants to see of a point, row by row.
+    `value` and `shade` give the same values; the first is for where no colour is wanted.
     """
 
-    def shape(self, points: Float[Tensor, "b n 3"]) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n f"]]: ...
+    def value(self, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n"]: ...
+
+    def shade(
+        self, points: Float[Tensor, "b n 3"], directions: Float[Tensor, "b n 3"]
+    ) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n k"]]: ...
 
     def density(self, value: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]: ...
 
     def sdf(self, value: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]: ...
-
-    def color(
-        self, value: Float[Tensor, " m"], seen: Float[Tensor, "m f"], directions: Float[Tensor, "m 3"]
-    ) -> Float[Tensor, "m k"]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,33 +43,34 @@ class FieldScene:
     field: Field
     density: Density
 
-    def shape(self, points: Float[Tensor, "b n 3"]) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n f"]]:
-        return self.field.sdf(points[0])[None], points
+    def value(self, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n"]:
+        return self.field.sdf(points[0])[None]
+
+    def shade(
+        self, points: Float[Tensor, "b n 3"], directions: Float[Tensor, "b n 3"]
+    ) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n k"]]:
+        color = self.field.color(points[0], directions[0]) if self.field.has_color else points[0, :, :0]
+        return self.value(points), color[None]
 
     def sdf(self, value: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         return value
-
-    def color(
-        self, value: Float[Tensor, " m"], seen: Float[Tensor, "m f"], directions: Float[Tensor, "m 3"]
-    ) -> Float[Tensor, "m k"]:
-        return self.field.color(seen, directions) if self.field.has_color else seen[:, :0]
 
 
 @dataclass(frozen=True)
 class March:
     """How rays are sampled: `coarse` samples in equal parts, then `fine` ones where the coarse ones found weight.
 
-    jitter: random places in each part (training), else their middles. What the rest leaves out is an approximation:
-    both: also the coarse samples make up the picture, and pass gradients (EG3D); else they only say where the fine
-    ones belong, and cost no gradient. color_above: samples of less weight get no colour, the others of their ray share
-    their part.
+    jitter: random places in each part (training), else their middles. Two approximations:
+    both: the coarse samples too make up the picture, as in EG3D; else they only say where the fine ones belong.
+    above: samples whose share of the light is not above this get no colour and pass no gradient; the others of their
+    ray take over their share. 0: none is left out.
     """
 
     coarse: int = 48
     fine: int = 48
     jitter: bool = True
     both: bool = False
-    color_above: float = 1e-3
+    above: float = 1e-3
 
 
 USUAL = March()
@@ -107,86 +108,92 @@ def render_volume(
     Rays that miss (near = far) cost nothing. Randomness comes from torch's global generator.
     """
     kept, places = _hitting(rays)
-    samples = _coarse_and_fine(scene, kept, march) if march.both else _fine(scene, kept, march)
-    t, value = samples.t, samples.value if samples.order is None else samples.value.gather(-1, samples.order)
-    weights = volume_weights(scene.density((value[..., 1:] + value[..., :-1]) / 2), t.diff(dim=-1))
-    depth = ray_distance(weights, (t[..., 1:] + t[..., :-1]) / 2, kept.far)
-    share = (nn.functional.pad(weights, (1, 0)) + nn.functional.pad(weights, (0, 1))) / 2
-    if samples.order is not None:
-        share = torch.zeros_like(share).scatter(-1, samples.order, share)
-    color, opacity = _light(scene, kept, samples, share, march.color_above), weights.sum(-1)
+    t, value, color, chosen = _samples(scene, kept, march)
+    weights = _weights(scene, t, value)
+    opacity, depth = weights.sum(-1), ray_distance(weights, (t[..., 1:] + t[..., :-1]) / 2, kept.far)
+    light = _light(color, _shares(weights), chosen)
     if places is not None:
         empty = torch.zeros_like(rays.far)
-        color, opacity = _spread(color, places, empty), _spread(opacity, places, empty)
+        light, opacity = _spread(light, places, empty), _spread(opacity, places, empty)
         depth = _spread(depth, places, rays.far)
     if background is not None:
-        color = color + (1 - opacity)[..., None] * background.unsqueeze(-2)
-    return VolumeRendering(color, depth, opacity)
+        light = light + (1 - opacity)[..., None] * background.unsqueeze(-2)
+    return VolumeRendering(light, depth, opacity)
 
 
 def surface_sdf(scene: Scene, rays: Rays, depth: Float[Tensor, "b r"]) -> Float[Tensor, "b r"]:
     """s(o + d(r) d), the signed distance at the rendered depth; GeoGen, Eq. 5 and the inner part of Eq. 6."""
-    return scene.sdf(scene.shape(rays.at(depth[..., None])[:, :, 0])[0])
+    return scene.sdf(scene.value(rays.at(depth[..., None])[:, :, 0]))
 
 
 def surface_normals(scene: Scene, rays: Rays, depth: Float[Tensor, "b r"]) -> Float[Tensor, "b r 3"]:
     """Unit gradient of the signed distance at the rendered depth, in the frame of the scene; not differentiable."""
     points = rays.at(depth[..., None])[:, :, 0].detach().requires_grad_()
     with torch.enable_grad():
-        value, _ = scene.shape(points)
-        (gradient,) = torch.autograd.grad(scene.sdf(value).sum(), points)
+        (gradient,) = torch.autograd.grad(scene.sdf(scene.value(points)).sum(), points)
     return nn.functional.normalize(gradient, dim=-1)
 
 
-class _Samples(NamedTuple):
-    """t: in order along each ray; value and what was seen: as they were computed, which `order` puts in order."""
-
-    t: Float[Tensor, "b r m"]
-    value: Float[Tensor, "b r m"]
-    seen: Float[Tensor, "b r m f"]
-    order: Tensor | None
-
-
-def _fine(scene: Scene, rays: Rays, march: March) -> _Samples:
+def _samples(scene: Scene, rays: Rays, march: March) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Places (b r m), values (b r m), colours (b k c) and which samples they are of, (b k) of r m; None: of all."""
     with torch.no_grad():
-        coarse = stratified(rays.near, rays.far, march.coarse, march.jitter)
-        t = _finer(scene, coarse, _shape(scene, rays, coarse)[0], march)
-    return _Samples(t, *_shape(scene, rays, t), None)
+        t = stratified(rays.near, rays.far, march.coarse, march.jitter)
+        value = _value(scene, rays, t)
+        fine = by_inverse_cdf(t, blurred(_weights(scene, t, value)), march.fine, march.jitter)
+        needed = march.above > 0
+        if march.both:
+            t, order = torch.cat([t, fine], -1).sort(-1)
+            value = torch.cat([value, _value(scene, rays, fine)], -1).gather(-1, order) if needed else value
+        else:
+            t, value = fine, _value(scene, rays, fine) if needed else value
+        chosen = _padded((_shares(_weights(scene, t, value)) > march.above).flatten(1)) if needed else None
+    shape, points, directions = t.shape, rays.at(t).flatten(1, 2), rays.directions
+    if chosen is None:
+        value, color = scene.shade(points, directions.repeat_interleave(shape[2], 1))
+        return t, value.view(shape), color, None
+    which = chosen.clamp_max(points.shape[1] - 1)[..., None]
+    points, ray = points.gather(1, which.expand(-1, -1, 3)), which.div(shape[2], rounding_mode="floor")
+    some, color = scene.shade(points, directions.gather(1, ray.expand(-1, -1, 3)))
+    value = nn.functional.pad(value.flatten(1), (0, 1)).scatter(1, chosen, some)
+    return t, value[:, :-1].view(shape), color, chosen
 
 
-def _coarse_and_fine(scene: Scene, rays: Rays, march: March) -> _Samples:
-    coarse = stratified(rays.near, rays.far, march.coarse, march.jitter)
-    value, seen = _shape(scene, rays, coarse)
-    fine = _finer(scene, coarse, value, march)
-    more, also = _shape(scene, rays, fine)
-    t, order = torch.cat([coarse, fine], -1).sort(-1)
-    return _Samples(t, torch.cat([value, more], -1), torch.cat([seen, also], -2), order)
+def _value(scene: Scene, rays: Rays, t: Tensor) -> Tensor:
+    return scene.value(rays.at(t).flatten(1, 2)).view(t.shape)
 
 
-def _finer(scene: Scene, coarse: Tensor, value: Tensor, march: March) -> Tensor:
-    with torch.no_grad():
-        weights = volume_weights(scene.density((value[..., 1:] + value[..., :-1]) / 2), coarse.diff(dim=-1))
-        return by_inverse_cdf(coarse, blurred(weights), march.fine, march.jitter)
+def _weights(scene: Scene, t: Tensor, value: Tensor) -> Tensor:
+    """Of the intervals between samples."""
+    return volume_weights(scene.density((value[..., 1:] + value[..., :-1]) / 2), t.diff(dim=-1))
 
 
-def _shape(scene: Scene, rays: Rays, t: Tensor) -> tuple[Tensor, Tensor]:
-    value, seen = scene.shape(rays.at(t).flatten(1, 2))
-    return value.view(t.shape), seen.view(*t.shape, -1)
+def _shares(weights: Tensor) -> Tensor:
+    """Of samples: half of each interval beside."""
+    return (nn.functional.pad(weights, (1, 0)) + nn.functional.pad(weights, (0, 1))) / 2
 
 
-def _light(scene: Scene, rays: Rays, samples: _Samples, share: Tensor, above: float) -> Tensor:
-    """Sum over the samples of share times colour, where the share is large enough; these carry that of the others."""
+def _light(color: Tensor, share: Tensor, chosen: Tensor | None) -> Tensor:
+    """Sum over the samples of each ray of share times colour; those chosen carry the share of the others."""
     b, r, m = share.shape
-    if above > 0:
-        kept = torch.where(share > above, share, 0.0)
-        share = kept * (share.sum(-1, keepdim=True) / kept.sum(-1, keepdim=True).clamp_min(LEAST))
-        chosen = kept.view(-1).nonzero()[:, 0]
-    else:
-        chosen = torch.arange(b * r * m, device=share.device)
-    ray = chosen.div(m, rounding_mode="floor")
-    seen, value = samples.seen.flatten(0, 2)[chosen], samples.value.view(-1)[chosen]
-    color = scene.color(value, seen, rays.directions.reshape(-1, 3)[ray]) * share.view(-1)[chosen, None]
-    return color.new_zeros(b * r, color.shape[1]).index_add(0, ray, color).view(b, r, -1)
+    if chosen is None:
+        return (share[:, :, None] @ color.view(b, r, m, -1))[:, :, 0]
+    part = nn.functional.pad(share.flatten(1), (0, 1)).gather(1, chosen)
+    ray = chosen.div(m, rounding_mode="floor") + torch.arange(b, device=chosen.device)[:, None] * (r + 1)
+    light = color.new_zeros(b * (r + 1), color.shape[2] + 1)
+    light = light.index_add(
+        0, ray.flatten(), (nn.functional.pad(color, (0, 1), value=1.0) * part[..., None]).flatten(0, 1)
+    )
+    light = light.view(b, r + 1, -1)[:, :-1]
+    return light[..., :-1] * (share.sum(-1, keepdim=True) / light[..., -1:].clamp_min(LEAST))
+
+
+def _padded(mask: Tensor) -> Tensor:
+    """Columns of the true entries of each row (b n), in order; n where a row has fewer than the one with most."""
+    count, place = mask.sum(1), mask.cumsum(1) - 1
+    row, column = mask.nonzero(as_tuple=True)
+    out = torch.full((len(mask), int(count.max())), mask.shape[1], device=mask.device)
+    out[row, place[row, column]] = column
+    return out
 
 
 def _hitting(rays: Rays) -> tuple[Rays, Tensor | None]:

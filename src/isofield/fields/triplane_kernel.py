@@ -1,0 +1,241 @@
+"""Triplanes' look-ups and decoder compiled for processors by numba; `triplane` has their plain twins and definitions.
+
+Texels are (b * 3 * h * w, c) float32: those of a place lie together. Points are (b * n, 3), scene by scene. Each kernel
+does a range of its work and holds no lock, so that Python's threads share it out: look-ups by points, the gradient of
+the texels by planes. No two threads ever add to one number, and sums run in a fixed order whatever their count.
+The loops over features become vector instructions only where nothing in them can raise an error: hence numpy's model.
+Annotations of shapes are checked by wrapping functions, which numba cannot compile.
+"""
+
+from typing import no_type_check
+
+import numpy as np
+from numba import njit
+
+_F = np.float32
+_ZERO, _HALF, _ONE, _TWO, _THIRD = _F(0), _F(0.5), _F(1), _F(2), _F(1 / 3)
+_SIXTEENTH, _MOST, _QUARTER_TURN = _F(1 / 16), _F(24), _F(np.pi / 4)
+_EXP = (_F(1 / 6), _F(1 / 24), _F(1 / 120))
+_LOG = (_F(1 / 3), _F(1 / 5), _F(1 / 7), _F(1 / 9), _F(1 / 11))
+_SIN = (_F(-1 / 6), _F(1 / 120), _F(-1 / 5040), _F(1 / 362880))
+_COS = (_F(-1 / 2), _F(1 / 24), _F(-1 / 720), _F(1 / 40320))
+
+
+@njit(inline="always", fastmath=True, error_model="numpy")
+@no_type_check
+def _locate(value, size):
+    """Lower texel, higher texel, and the place between them, of a coordinate in [-1, 1]."""
+    x = (min(max(value, -_ONE), _ONE) * _HALF + _HALF) * np.float32(size - 1)
+    low = max(0, min(int(x), size - 2))  # from below too: what is no number has no integer
+    return low, min(low + 1, size - 1), x - np.float32(low)
+
+
+@njit(inline="always")
+@no_type_check
+def _axes(plane):
+    """Of columns and rows: xy, xz, yz."""
+    return (1 if plane == 2 else 0), (1 if plane == 0 else 2)
+
+
+@njit(inline="always", fastmath=True, error_model="numpy")
+@no_type_check
+def _seen(texels, points, p, count, height, width, out):
+    """The first entries of out (c or more) <- means of the three planes' features at point p."""
+    channels = texels.shape[1]
+    for f in range(channels):
+        out[f] = 0
+    for plane in range(3):
+        column, row = _axes(plane)
+        x0, x1, u = _locate(points[p, column], width)
+        y0, y1, v = _locate(points[p, row], height)
+        first = (p // count * 3 + plane) * height
+        a, b = (first + y0) * width + x0, (first + y0) * width + x1
+        c, d = (first + y1) * width + x0, (first + y1) * width + x1
+        s, t = (_ONE - v) * _THIRD, v * _THIRD
+        wa, wb, wc, wd = (_ONE - u) * s, u * s, (_ONE - u) * t, u * t
+        for f in range(channels):
+            out[f] += (wa * texels[a, f] + wb * texels[b, f]) + (wc * texels[c, f] + wd * texels[d, f])
+
+
+@njit(inline="always", fastmath=True, error_model="numpy")
+@no_type_check
+def _code(points, p, octaves, out, first):
+    """out[first:] <- point p, sin(2^k pi p), cos(2^k pi p) for k < octaves; those of twice the angle from the last."""
+    for axis in range(3):
+        place = points[p, axis]
+        out[first + axis] = place
+        angle = (place - _TWO * np.floor(place * _HALF + _HALF)) * _QUARTER_TURN  # all have period 2
+        q = angle * angle
+        sine = angle * (_ONE + q * (_SIN[0] + q * (_SIN[1] + q * (_SIN[2] + q * _SIN[3]))))
+        cosine = _ONE + q * (_COS[0] + q * (_COS[1] + q * (_COS[2] + q * _COS[3])))
+        for k in range(-2, octaves):
+            if k >= 0:
+                out[first + 3 + 3 * k + axis] = sine
+                out[first + 3 + 3 * (octaves + k) + axis] = cosine
+            sine, cosine = _TWO * sine * cosine, _ONE - _TWO * sine * sine
+
+
+@njit(inline="always", fastmath=True, error_model="numpy")
+@no_type_check
+def _exp(x):
+    """exp of what is not positive, to 1e-6: the sixteenth power of a polynomial."""
+    y = max(x, -_MOST) * _SIXTEENTH
+    e = _ONE + y * (_ONE + y * (_HALF + y * (_EXP[0] + y * (_EXP[1] + y * _EXP[2]))))
+    e *= e
+    e *= e
+    e *= e
+    return e * e
+
+
+@njit(inline="always", fastmath=True, error_model="numpy")
+@no_type_check
+def _softplus(x):
+    """log(1 + exp(x)): log(1 + e) is 2 artanh(e / (2 + e))."""
+    e = _exp(-abs(x))
+    z = e / (_TWO + e)
+    q = z * z
+    series = _ONE + q * (_LOG[0] + q * (_LOG[1] + q * (_LOG[2] + q * (_LOG[3] + q * _LOG[4]))))
+    return max(x, _ZERO) + _TWO * z * series
+
+
+@njit(inline="always", fastmath=True, error_model="numpy")
+@no_type_check
+def _linear(x, inputs, weight, bias, out):
+    """out <- x @ weight + bias; eight rows of the weight at a time."""
+    width = weight.shape[1]
+    for j in range(width):
+        out[j] = bias[j]
+    k = 0
+    while k + 8 <= inputs:
+        a, b, c, d, e, f, g, h = x[k], x[k + 1], x[k + 2], x[k + 3], x[k + 4], x[k + 5], x[k + 6], x[k + 7]
+        for j in range(width):
+            out[j] += ((a * weight[k, j] + b * weight[k + 1, j]) + (c * weight[k + 2, j] + d * weight[k + 3, j])) + (
+                (e * weight[k + 4, j] + f * weight[k + 5, j]) + (g * weight[k + 6, j] + h * weight[k + 7, j])
+            )
+        k += 8
+    while k < inputs:
+        a = x[k]
+        for j in range(width):
+            out[j] += a * weight[k, j]
+        k += 1
+
+
+@njit(inline="always", fastmath=True, error_model="numpy")
+@no_type_check
+def _copy(values, out, p):
+    for j in range(len(values)):
+        out[p, j] = values[j]
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+@no_type_check
+def features(texels, points, count, height, width, out, start, stop):
+    """out[start:stop] (., c) <- means of the three planes' features; count: points of a scene."""
+    for p in range(start, stop):
+        _seen(texels, points, p, count, height, width, out[p])
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+@no_type_check
+def decode(
+    texels, points, count, height, width, octaves, signed, radius, shape, color, value, light, seen, hidden, tinted,
+    start, stop,
+):  # fmt: skip
+    """value[start:stop], light[start:stop] (., k) <- of these points; without rows of light, values alone.
+
+    shape, color: weight (inputs, w), bias (w), weight (w, outputs), bias (outputs) of the two networks.
+    Where seen (., f + 1) has rows, what a gradient needs is kept: features, code and value, and both hidden layers.
+    """
+    first, kept, colored = texels.shape[1], len(seen) > 0, len(light) > 0
+    inputs = shape[0].shape[0]
+    x, h = np.empty(inputs + 1, np.float32), np.empty(shape[0].shape[1], np.float32)
+    g, k = np.empty(color[0].shape[1], np.float32), np.empty(color[3].shape[0], np.float32)
+    for p in range(start, stop):
+        _seen(texels, points, p, count, height, width, x)
+        if octaves:
+            _code(points, p, octaves, x, first)
+        _linear(x, inputs, shape[0], shape[1], h)
+        total = shape[3][0]
+        for j in range(len(h)):
+            h[j] = _softplus(h[j])
+        for j in range(len(h)):
+            total += h[j] * shape[2][j, 0]
+        if signed:
+            total += np.sqrt(points[p, 0] ** 2 + points[p, 1] ** 2 + points[p, 2] ** 2) - radius
+        value[p] = x[inputs] = total
+        if kept:
+            _copy(x, seen, p)
+            _copy(h, hidden, p)
+        if not colored:
+            continue
+        _linear(x, inputs + 1, color[0], color[1], g)
+        for j in range(len(g)):
+            g[j] = _softplus(g[j])
+        if kept:
+            _copy(g, tinted, p)
+        _linear(g, len(g), color[2], color[3], k)
+        for j in range(len(k)):
+            e = _exp(-abs(k[j]))
+            light[p, j] = (_ONE if k[j] > 0 else e) / (_ONE + e)
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+@no_type_check
+def through_softplus(gradient, value, start, stop):
+    """Gradients of softplus's values, times its slope 1 - exp(-value), in place."""
+    for p in range(start, stop):
+        for j in range(gradient.shape[1]):
+            gradient[p, j] *= _ONE - _exp(-value[p, j])
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+@no_type_check
+def texel_gradient(points, upstream, count, height, width, out, start, stop):
+    """out <- gradient with respect to the texels of planes [start, stop) of b * 3, given that of the features."""
+    channels = out.shape[1]
+    for number in range(start, stop):
+        scene, (column, row) = number // 3, _axes(number % 3)
+        first = number * height
+        out[first * width : (first + height) * width] = 0
+        for p in range(scene * count, (scene + 1) * count):
+            x0, x1, u = _locate(points[p, column], width)
+            y0, y1, v = _locate(points[p, row], height)
+            a, b = (first + y0) * width + x0, (first + y0) * width + x1
+            c, d = (first + y1) * width + x0, (first + y1) * width + x1
+            s, t = (_ONE - v) * _THIRD, v * _THIRD
+            wa, wb, wc, wd = (_ONE - u) * s, u * s, (_ONE - u) * t, u * t
+            for f in range(channels):
+                out[a, f] += wa * upstream[p, f]
+            for f in range(channels):
+                out[b, f] += wb * upstream[p, f]
+            for f in range(channels):
+                out[c, f] += wc * upstream[p, f]
+            for f in range(channels):
+                out[d, f] += wd * upstream[p, f]
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+@no_type_check
+def point_gradient(texels, points, upstream, count, height, width, out, start, stop):
+    """out[start:stop] (., 3) <- gradient with respect to these points, given that of their features."""
+    channels = texels.shape[1]
+    for p in range(start, stop):
+        out[p, 0] = out[p, 1] = out[p, 2] = 0
+        for plane in range(3):
+            column, row = _axes(plane)
+            x0, x1, u = _locate(points[p, column], width)
+            y0, y1, v = _locate(points[p, row], height)
+            first = (p // count * 3 + plane) * height
+            a, b = (first + y0) * width + x0, (first + y0) * width + x1
+            c, d = (first + y1) * width + x0, (first + y1) * width + x1
+            da = db = dc = dd = np.float32(0)
+            for f in range(channels):
+                pull = upstream[p, f]
+                da += pull * texels[a, f]
+                db += pull * texels[b, f]
+                dc += pull * texels[c, f]
+                dd += pull * texels[d, f]
+            if -_ONE <= points[p, column] <= _ONE:
+                out[p, column] += ((_ONE - v) * (db - da) + v * (dd - dc)) * (np.float32(width - 1) * _HALF * _THIRD)
+            if -_ONE <= points[p, row] <= _ONE:
+                out[p, row] += ((_ONE - u) * (dc - da) + u * (dd - db)) * (np.float32(height - 1) * _HALF * _THIRD)
