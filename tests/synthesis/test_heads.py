@@ -123,14 +123,14 @@ def test_every_chest_ends_above_the_foot():
 
 def test_long_hair_ends_on_the_shoulders_and_falls_behind(surface):
     basis = load_basis()
-    drawn = Hair("long", *map(float, STYLES["long"]), 0.0, 0.4, 60.0, np.full(3, 60.0))
+    drawn = Hair("long", 1.1, 1.1, 21.0, 0.0, 0.0, 0.2, 0.0, 0.4, 60.0, np.full(3, 60.0))
     group = hair(basis, drawn, basis.mean, np.full(3, 200.0), np.random.default_rng(0))
     assert group is not None
     vertices = group.parts[0].solid.vertices
     aside = np.abs(vertices[:, 0]) > 6
-    assert vertices[~aside, 1].min() < -16
+    assert BASE < vertices[~aside, 1].min() < -16
     ends = vertices[aside & (vertices[:, 2] > -4), 1].min()
-    assert -16 < ends < -8
+    assert -17 < ends < -8
 
 
 def test_noise_and_steps_are_what_they_say():

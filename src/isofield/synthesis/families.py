@@ -18,4 +18,4 @@ FAMILIES: dict[str, Builder] = {
     "sofas": sofa,
     "planes": plane,
 }
-VERSION = 3  # of what a seed means: grows with every change of a shape
+VERSION = 4  # of what a seed means: grows with every change of a shape

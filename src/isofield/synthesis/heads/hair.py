@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from isofield.mesh.distance import MeshDistance
 from isofield.synthesis.chance import maybe, pick, span
-from isofield.synthesis.heads.basis import SCALP, Basis, Places, normals, ripples, scalp, smoothstep
+from isofield.synthesis.heads.basis import BASE, SCALP, Basis, Places, normals, ripples, scalp, smoothstep
 from isofield.synthesis.palette import Color
 from isofield.synthesis.parts import Group, Member, Part
 from isofield.synthesis.solids import ball, curve, loft, outward, tube
@@ -260,9 +260,9 @@ def _tail(
 
 
 def _shortened(tail: Float[np.ndarray, "n t 3"], surface: MeshDistance) -> Float[np.ndarray, "n t 3"]:
-    """Strands that would run into a shoulder end on it; those that can be pushed out behind stay as they are."""
+    """Strands that would run into a shoulder end on it, those that can be pushed out behind not below the bust."""
     depth = -surface.signed(tail.reshape(-1, 3)).reshape(tail.shape[:2])
-    into = (depth > SUNK) & (tail[..., 1] < 0) & (tail[..., 2] > -5)
+    into = (depth > SUNK) & (tail[..., 1] < 0) & (tail[..., 2] > -5) | (tail[..., 1] < BASE + 2)
     reach = np.where(into.any(0), into.argmax(0), len(tail)) / len(tail)
     reach = _smoothed(np.min([np.roll(reach, k) for k in range(-2, 3)], axis=0), 13)
     row = np.linspace(0, 1, len(tail))[:, None] * np.maximum(reach, 0.15) * (len(tail) - 1)
