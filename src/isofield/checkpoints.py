@@ -36,9 +36,15 @@ class Checkpoint:
 
     def field(self) -> "Saveable":
         """The field, or the space of many, that it holds."""
-        from isofield.fields.saved import restore
+        from isofield.fields.saved import CLASSES, restore
 
-        return restore(self.spec, self.tensors, str(self.folder))
+        return restore(self.spec, self.tensors, str(self.folder), {**CLASSES, "GeoGen": _geogen})
+
+
+def _geogen() -> "type[Saveable]":
+    from isofield.models.geogen import GeoGen
+
+    return GeoGen  # type: ignore[return-value]  # each of its latents is a field
 
 
 def save_checkpoint(

@@ -30,6 +30,7 @@ from isofield.settings import (
     RepairSettings,
     SampleSettings,
     SynthesizeSettings,
+    TrainGeoGenSettings,
     TrainSettings,
     ViewSettings,
 )
@@ -187,6 +188,15 @@ def _train(settings: TrainSettings) -> Answer:
     return Answer(report, table_text({key: value for key, value in report.items() if key != "shapes"}))
 
 
+def _train_geogen(settings: TrainGeoGenSettings) -> Answer:
+    check_exists(settings.input)
+    real_path(settings.output)
+    from isofield.tasks.train_geogen import run_train_geogen
+
+    report = run_train_geogen(settings)
+    return Answer(report, table_text(report))
+
+
 def _demo(settings: DemoSettings) -> Answer:
     if settings.output.exists() and not settings.output.is_dir():
         raise InputError(settings.output, "is a file", "name a folder")
@@ -210,6 +220,10 @@ VERBS: dict[str, tuple[type, Callable[[Any], Answer]]] = {
     "train": (TrainSettings, _train),
     "demo": (DemoSettings, _demo),
 }
+# Verbs of two words, which have flags of their own
+SUBVERBS: dict[tuple[str, str], tuple[type, Callable[[Any], Answer]]] = {
+    ("train", "geogen"): (TrainGeoGenSettings, _train_geogen),
+}
 
 
 class _UsageError(IsofieldError):
@@ -225,20 +239,29 @@ def _parse(arguments: list[str]) -> tuple[Any, Callable[[Any], Answer]]:
     said = StringIO()
     try:
         with redirect_stderr(said):
-            settings = tyro.extras.subcommand_cli_from_dict(
-                {name: settings_type for name, (settings_type, _) in VERBS.items()},
-                prog="isofield",
-                description=DESCRIPTION,
-                args=arguments,
-                config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone),
-            )
+            settings = _read(arguments)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
         raise _UsageError(_usage_line(said.getvalue(), arguments)) from None
     if not 0 <= getattr(settings, "seed", 0) < 1 << 63:
         raise InputError("--seed", f"{settings.seed} is out of range", "give a whole number from 0 to 2^63 - 1")
-    return settings, dict(VERBS.values())[type(settings)]
+    return settings, dict([*VERBS.values(), *SUBVERBS.values()])[type(settings)]
+
+
+def _read(arguments: list[str]) -> Any:
+    config = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
+    words = tuple(arguments[:2])
+    if len(words) == 2 and words in SUBVERBS:
+        settings_type, prog = SUBVERBS[words][0], " ".join(("isofield", *words))
+        return tyro.cli(settings_type, prog=prog, args=arguments[2:], config=config)
+    return tyro.extras.subcommand_cli_from_dict(
+        {name: settings_type for name, (settings_type, _) in VERBS.items()},
+        prog="isofield",
+        description=DESCRIPTION,
+        args=arguments,
+        config=config,
+    )
 
 
 def _usage_line(said: str, arguments: list[str]) -> str:
@@ -251,5 +274,6 @@ def _usage_line(said: str, arguments: list[str]) -> str:
     fault = [line.strip() for line in first.splitlines() if not line.startswith(_HELP_INDENT)]
     meant = [lines[i + 1].split()[0] for i, line in enumerate(lines[:-1]) if "Perhaps you meant" in line]
     verb = f" {arguments[0]}" if arguments and arguments[0] in VERBS else ""
+    verb = " " + " ".join(arguments[:2]) if tuple(arguments[:2]) in SUBVERBS else verb
     hint = f" (perhaps you meant {meant[0]})" if meant else ""
     return f"{' '.join(fault).split('Got errors:')[0].rstrip('. ')}{hint}; see isofield{verb} --help"

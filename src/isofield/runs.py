@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from isofield.fields.field import Field
     from isofield.fields.saved import Saveable
     from isofield.fields.space import ShapeSpace
+    from isofield.models.geogen import GeoGen
 
 KEPT = 2  # checkpoints
 RESULTS = ("mesh.ply", "mesh.glb", "preview.png", "report.json")
@@ -123,18 +124,26 @@ def open_run(
         yield Run(folder, config, previous)
 
 
-def load(folder: str | Path, shape: str | None = None) -> "Field":
+def load(
+    folder: str | Path, shape: str | None = None, *, latent_seed: int | None = None, truncation: float = 0.7
+) -> "Field":
     """The field of a run's newest undamaged checkpoint, or of one checkpoint folder; raises InputError.
 
-    shape: the name of one of the shapes of a shape space, which has a field for each.
+    shape: the name of one of the shapes of a shape space, which has a field for each. latent_seed: of the latent that a
+    generator is given, drawn to the mean by the truncation; None: the mean of its latents.
     """
     from isofield.fields.field import Field
     from isofield.fields.space import ShapeSpace
+    from isofield.models.geogen import GeoGen
 
     found = _newest(Path(folder))
+    if isinstance(found, GeoGen) and shape is None:
+        return found.field(found.mapping.mean if latent_seed is None else found.latent(latent_seed, truncation))
+    if latent_seed is not None:
+        raise InputError("--latent-seed", f"{folder} holds no generator", "leave it out")
     if not isinstance(found, ShapeSpace):
         if shape is not None:
-            raise InputError("--shape", f"{folder} holds a single shape", "leave it out")
+            raise InputError("--shape", f"{folder} holds no shapes with names", "leave it out")
         assert isinstance(found, Field)
         return found
     if shape is None:
@@ -150,6 +159,16 @@ def load_space(folder: str | Path) -> "ShapeSpace":
     found = _newest(Path(folder))
     if not isinstance(found, ShapeSpace):
         raise InputError(folder, "holds no shape space", "make one with `isofield train auto-decoder`")
+    return found
+
+
+def load_generator(folder: str | Path) -> "GeoGen":
+    """The generator of a run's newest undamaged checkpoint, or of one checkpoint folder; raises InputError."""
+    from isofield.models.geogen import GeoGen
+
+    found = _newest(Path(folder))
+    if not isinstance(found, GeoGen):
+        raise InputError(folder, "holds no generator", "make one with `isofield train geogen`")
     return found
 
 
@@ -187,7 +206,7 @@ def _check_lengths(path: Path, config: dict[str, Any]) -> None:
     settled = config.get(SETTLED)
     if settled is not None and not isinstance(settled, dict):
         raise InputError(path, f"{SETTLED} is {settled!r:.40}, no object", "mend it or begin anew with --restart")
-    lengths = {name: config.get(name) for name in ("steps", "budget")} | (settled or {})
+    lengths = {name: config.get(name) for name in ("steps", "budget", "kimg")} | (settled or {})
     for name, value in lengths.items():
         numbers = value if isinstance(value, list) else [] if value is None else [value]
         if any(isinstance(number, bool) or not isinstance(number, int | float) or number < 0 for number in numbers):

@@ -106,6 +106,10 @@ class MeshSettings:
     """Lattice points along the longest side."""
     shape: str | None = None
     """Name of a shape, where the run is a space of many."""
+    latent_seed: int | None = None
+    """Draw a latent by this seed, where the run is a generator; without it the mean shape is extracted."""
+    truncation: float = 0.7
+    """How far from the mean latents go: less is more usual, 1 as drawn."""
     up: Literal["y", "z"] | None = None
     """Turn the mesh so that this axis points up, given that the other of the two did; left alone by default."""
     from_units: Unit | None = None
@@ -396,8 +400,9 @@ class TrainSettings:
     Running the same command again goes on where it stopped.
     """
 
-    what: Positional[Literal["auto-decoder"]]
-    """auto-decoder: codes and network learned together (DeepSDF), from samples of signed distance."""
+    what: Positional[Literal["auto-decoder", "geogen"]]
+    """auto-decoder: codes and network learned together (DeepSDF), from samples of signed distance; geogen: a generator,
+    from pictures, whose own flags `isofield train geogen --help` lists."""
     input: Positional[Path]
     """Store that `isofield sample` wrote."""
     output: Output
@@ -445,6 +450,10 @@ class TrainSettings:
     """Show the traceback of an error."""
 
     def __post_init__(self) -> None:
+        if self.what == "geogen":
+            raise InputError(
+                "train", "geogen has flags of its own", "write it first: isofield train geogen VIEWS -o RUN"
+            )
         _check_at_least(self, steps=1, code=1, width=1, depth=1, shapes=1, points=1, draw=0)
         if self.budget is not None and not 0 < self.budget < float("inf"):
             raise InputError("--budget", f"{self.budget} seconds are no length", "give a positive number of seconds")
@@ -455,6 +464,55 @@ class TrainSettings:
         for name, weight in (("normals", self.normals), ("eikonal", self.eikonal)):
             if weight is not None and not 0 <= weight < float("inf"):
                 raise InputError(f"--{name}", f"{weight} is no weight", "give 0 or a positive number")
+
+
+@dataclass(frozen=True)
+class TrainGeoGenSettings:
+    """Learn to make shapes from a set of posed pictures: a generator of fields and a critic of its pictures (GeoGen).
+
+    Running the same command again goes on where it stopped.
+    """
+
+    input: Positional[Path]
+    """Folder or .zip of pictures with their cameras, as `isofield render` writes them."""
+    output: Output
+    """Run folder to write: samples/, report.json, config.json, env.json, log.jsonl, checkpoints."""
+    preset: Literal["toy", "small", "paper"] = "toy"
+    """toy: 32 pixels, for two processor cores; small: 64, for one GPU; paper: 512, as published, for many."""
+    variant: Literal["geogen", "sdf", "density", "eg3d", "stylesdf"] = "geogen"
+    """sdf: without the loss of depth; density: a density instead of a signed distance; eg3d: without the positional
+    code, too; stylesdf: its density and losses."""
+    kimg: float | None = None
+    """Thousands of pictures to learn from, exactly: same machine, seed and kimg give the same bytes."""
+    budget: float | None = None
+    """Seconds of training (1800 if no length is given); turned into steps once, and stored."""
+    size: int | None = None
+    """Pixels a side of the pictures to make: a power of two, by default the preset's, or what the set has."""
+    batch: int | None = None
+    """Pictures in each step."""
+    r1: float | None = None
+    """Weight of the critic's gradient penalty; by default from size and batch."""
+    settle: float | None = None
+    """Kimg after which the sharpness of surfaces is learned and the loss of depth begins."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """What computes: processors, or a GPU."""
+    seed: int = 0
+    """Seed of every random number."""
+    restart: bool = False
+    """Remove the run in the output folder and begin anew."""
+    json: bool = False
+    """Print the report as one JSON object on stdout, and nothing else there."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def __post_init__(self) -> None:
+        _check_at_least(self, size=8, batch=2, settle=0)
+        for name in ("kimg", "budget", "r1"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise InputError(f"--{name}", f"{value} is out of range", "give a positive number")
+        if self.budget is not None and self.kimg is not None:
+            raise InputError("--budget, --kimg", "both give the length", "choose one")
 
 
 @dataclass(frozen=True)

@@ -97,15 +97,20 @@ CLASSES: dict[str, Callable[[], type[Saveable]]] = {
 }
 
 
-def restore(spec: dict[str, Any], tensors: dict[str, Tensor], where: str = "field") -> Saveable:
-    """What `spec` and `tensors` describe; raises InputError about `where` for a type unknown here."""
+def restore(
+    spec: dict[str, Any],
+    tensors: dict[str, Tensor],
+    where: str = "field",
+    classes: dict[str, Callable[[], type[Saveable]]] = CLASSES,
+) -> Saveable:
+    """What `spec` and `tensors` describe; raises InputError about `where` for a type that is not in `classes`."""
     name = spec.get("type")
-    if not isinstance(name, str) or name not in CLASSES:
+    if not isinstance(name, str) or name not in classes:
         remedy = "use the version of isofield that wrote it" if name else "fit it again"
-        raise InputError(where, f"holds a field of unknown type {name!r} (known: {', '.join(CLASSES)})", remedy)
+        raise InputError(where, f"holds a field of unknown type {name!r} (known: {', '.join(classes)})", remedy)
     _check_numbers(spec, tensors, where)
     try:
-        return CLASSES[name]().restore(spec, tensors)
+        return classes[name]().restore(spec, tensors)
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
         raise InputError(

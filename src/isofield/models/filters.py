@@ -4,6 +4,8 @@ Outside the map is zero. In one dimension: doubling puts 2 f over a signal with 
 interpolates linearly; halving takes every second sample of f over the signal.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -42,3 +44,15 @@ def conv_doubled(x: Float[Tensor, "b c h w"], weight: Float[Tensor, "o c k k"]) 
 def conv_halved(x: Float[Tensor, "b c h w"], weight: Float[Tensor, "o c k k"]) -> Float[Tensor, "b o h2 w2"]:
     """Blurred, then convolved with stride 2 by a kernel of size 3."""
     return F.conv2d(blurred(x, 2, 2), weight, stride=2)
+
+
+def smoothed(x: Float[Tensor, "b c h w"], sigma: float) -> Float[Tensor, "b c h w"]:
+    """Gaussian blur of this standard deviation in pixels, mirrored at the border; none where sigma is below 0.1."""
+    radius = min(math.ceil(3 * sigma), min(x.shape[2:]) - 1)
+    if sigma < 0.1 or radius < 1:
+        return x
+    bell = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype) / sigma) ** 2)
+    bell = (bell / bell.sum()).expand(x.shape[1], 1, 1, -1)
+    x = F.pad(x, (radius,) * 4, mode="reflect")
+    x = F.conv2d(x, bell, groups=x.shape[1])
+    return F.conv2d(x, bell.transpose(2, 3), groups=x.shape[1])

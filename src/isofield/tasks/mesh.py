@@ -19,7 +19,7 @@ def run_mesh(settings: MeshSettings) -> dict[str, Any]:
     the system does not say. Raises InputError for an output that cannot be written, before any work.
     """
     check_writable(settings.output)
-    field = load(settings.input, settings.shape)
+    field = load(settings.input, settings.shape, latent_seed=settings.latent_seed, truncation=settings.truncation)
 
     from isofield.meshing.extract import extract
 

@@ -1,0 +1,53 @@
+"""What cameras see of a generator's scenes."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from isofield.fields.triplane import Triplanes
+from isofield.models.geogen import GeoGen
+from isofield.render.rays import Rays, camera_rays
+from isofield.render.volume import March, render_volume
+
+
+class Shots(NamedTuple):
+    """picture: final, sRGB in [-1, 1]; raw: as rendered, before super-resolution; depth: along the rays; opacity: how
+    much of each was stopped."""
+
+    picture: Float[Tensor, "b 3 s s"]
+    raw: Float[Tensor, "b 3 r r"]
+    depth: Float[Tensor, "b n"]
+    opacity: Float[Tensor, "b n"]
+    rays: Rays
+
+
+def label_rays(label: Float[Tensor, "b 25"], size: int) -> Rays:
+    """Rays of square pictures from EG3D's labels, within the unit ball."""
+    return camera_rays(label[:, :16].view(-1, 4, 4), label[:, 16:].view(-1, 3, 3), size, size)
+
+
+def photographed(
+    generator: GeoGen,
+    scenes: Triplanes,
+    w: Float[Tensor, "b latent"],
+    label: Float[Tensor, "b 25"],
+    background: Float[Tensor, "3"],
+    *,
+    jitter: bool = True,
+    raw: int | None = None,
+) -> Shots:
+    """A picture of each scene by the camera of its label, with gradients. background: sRGB in [0, 1].
+
+    raw: pixels a side as rendered, by default the architecture's; another size is not refined.
+    """
+    a = generator.architecture
+    size = raw or a.raw
+    behind = torch.cat([background, background.new_full((a.features - 3,), 0.5)])
+    rays = label_rays(label, size)
+    seen = render_volume(scenes, rays, March(a.coarse, a.fine, jitter=jitter), behind)
+    features = 2 * seen.color.transpose(1, 2).reshape(-1, a.features, size, size) - 1
+    refined = generator.refine is not None and size == a.raw
+    picture = generator.refine(features, w) if generator.refine is not None and refined else features[:, :3]
+    return Shots(picture, features[:, :3], seen.depth, seen.opacity, rays)

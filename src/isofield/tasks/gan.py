@@ -1,0 +1,199 @@
+"""The contest of GeoGen: a generator of fields, a critic of its pictures, and the average that is kept."""
+
+import math
+from copy import deepcopy
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from isofield.errors import IsofieldError
+from isofield.fields.triplane import Triplanes
+from isofield.frame import UnitFrame
+from isofield.losses import depth_consistency
+from isofield.models.adversarial import discriminator_loss, generator_loss, r1, r1_weight
+from isofield.models.average import decay, follow
+from isofield.models.discriminator import Discriminator, dual, resized
+from isofield.models.filters import smoothed
+from isofield.models.geogen import LABEL, GeoGen, new_density
+from isofield.models.mapping import swapped
+from isofield.models.pictures import Shots, photographed
+from isofield.models.presets import Preset
+from isofield.models.regularity import eikonal_loss, minimal_surface_loss, probes, smooth_density_loss
+from isofield.render.volume import surface_sdf
+from isofield.views.lessons import Lessons, draw
+
+KIMG = 1000  # pictures
+PROBES = 128  # points of each scene where its slopes are asked for, and as many near its surface
+BETAS, EPSILON = (0.0, 0.99), 1e-8  # of Adam
+DIVERGED = "training diverged; begin anew with a larger --r1 or --batch"
+Numbers = dict[str, Tensor]
+
+
+class Contest:
+    """Generator and critic with their Adams; every step is exact in (seed, step)."""
+
+    def __init__(self, preset: Preset, lessons: Lessons, seed: int, device: str = "cpu"):
+        self.preset, self.lessons, self.seed, self.device = preset, lessons, seed, torch.device(device)
+        a, recipe = preset.architecture, preset.recipe
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            frame = UnitFrame(scale=lessons.radius)
+            self.generator = GeoGen(a, new_density(a.density, recipe), frame).to(self.device)
+            self.critic = Discriminator(
+                a.size, 6 if a.size > a.raw else 3, LABEL, base=a.critic_base, most=a.critic_most, depth=a.critic_depth
+            ).to(self.device)
+        self.average = deepcopy(self.generator).eval().requires_grad_(False)
+        self.labels = torch.as_tensor(lessons.labels, device=self.device)
+        self.background = torch.tensor(lessons.background, device=self.device)
+        self.adams = {"generator": _generator_adam(self.generator, preset), "critic": _critic_adam(self.critic, preset)}
+
+    @property
+    def batch(self) -> int:
+        return self.preset.recipe.batch
+
+    def step(self, step: int) -> Numbers:
+        """One step of both; returns what is worth logging. Its randomness comes from (seed, step) alone."""
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0]))
+        images = step * self.batch
+        self._schedule(images)
+        real, label = self._lesson(step)
+        asked = self.labels[torch.randint(len(self.labels), (self.batch,), device=self.device)]
+        fake, numbers = self._generator_step(asked)
+        numbers |= self._critic_step(real, label, fake, asked, step % self.preset.recipe.lazy == 0)
+        half_life = self.preset.recipe.half_life * KIMG
+        follow(self.average, self.generator, decay(images + self.batch, self.batch, half_life))
+        return numbers
+
+    def _schedule(self, images: int) -> None:
+        """What changes on the way, by the count of pictures alone."""
+        density = self.generator.decoder.density
+        self.settled = images >= self.preset.recipe.settle * KIMG
+        for parameter in density.parameters():
+            parameter.requires_grad_(self.settled)
+        done = min(images / (self.preset.recipe.sharp * KIMG), 1.0) if self.preset.recipe.sharp else 1.0
+        self.blur = self.preset.recipe.blur * (1 - done)
+        self.swap = 1 - done * (1 - self.preset.recipe.swap)
+
+    def _lesson(self, step: int) -> tuple[Float[Tensor, "b c s s"], Float[Tensor, "b 25"]]:
+        """Real pictures as the critic sees them, and their labels."""
+        chosen = draw(len(self.lessons), self.batch, step, self.seed)
+        pictures = torch.as_tensor(self.lessons.pictures(chosen), device=self.device).permute(0, 3, 1, 2)
+        pictures = pictures.contiguous().float() / 127.5 - 1
+        raw = resized(pictures, self.preset.architecture.raw)
+        return self._shown(pictures, raw), self.labels[torch.as_tensor(chosen, device=self.device)]
+
+    def _shown(self, picture: Tensor, raw: Tensor) -> Tensor:
+        return picture if self.generator.refine is None else dual(picture, raw)
+
+    def _judged(self, pictures: Tensor, label: Tensor) -> Float[Tensor, " b"]:
+        return self.critic(smoothed(pictures, self.blur), label)
+
+    def _generator_step(self, label: Tensor) -> tuple[Tensor, Numbers]:
+        """Pictures for these cameras; the generator learns from what the critic says of them."""
+        a = self.preset.architecture
+        self.critic.requires_grad_(False)
+        z = torch.randn(self.batch, a.latent, device=self.device)
+        w = self.generator.mapping(z, swapped(label, self.swap) if a.conditioned else None)
+        self.generator.mapping.remember(w)
+        scenes = self.generator.scenes(w, fresh=True)
+        shots = photographed(self.generator, scenes, w, label, self.background)
+        fake = self._shown(shots.picture, shots.raw)
+        logits = self._judged(fake, label)
+        loss = generator_loss(logits)
+        terms = self._regularity(scenes, shots)
+        _checked(loss + sum(weight * value for weight, value in terms.values()), "generator").backward()
+        self.adams["generator"].step()
+        self.adams["generator"].zero_grad()
+        numbers = {"generator": loss, "fake": logits.mean(), "opacity": shots.opacity.mean()}
+        numbers |= {name: value for name, (_, value) in terms.items()}
+        return fake.detach(), {name: value.detach() for name, value in numbers.items()}
+
+    def _regularity(self, scenes: Triplanes, shots: Shots) -> dict[str, tuple[float, Tensor]]:
+        """Weight and value of everything that is asked of the shapes themselves."""
+        recipe, terms = self.preset.recipe, {}
+        if recipe.depth and self.settled:
+            distance = surface_sdf(scenes, shots.rays, shots.depth.detach())
+            terms["depth"] = recipe.depth, depth_consistency(distance, shots.opacity)
+        if recipe.eikonal or recipe.minimal or recipe.smooth:
+            points = probes(shots.rays, shots.depth, shots.opacity, PROBES)
+            for weight, loss in (
+                (recipe.eikonal, eikonal_loss),
+                (recipe.minimal, minimal_surface_loss),
+                (recipe.smooth, smooth_density_loss),
+            ):
+                if weight:
+                    terms[loss.__name__.removesuffix("_loss")] = weight, loss(scenes, points)
+        return terms
+
+    def _critic_step(self, real: Tensor, label: Tensor, fake: Tensor, asked: Tensor, lazy: bool) -> Numbers:
+        """The critic learns to tell them; now and then also to be flat at real pictures (R1)."""
+        self.critic.requires_grad_(True)
+        true, false = self._judged(real, label), self._judged(fake, asked)
+        loss = discriminator_loss(true, false)
+        _checked(loss, "critic").backward()
+        self._critic_learns()
+        numbers = {"critic": loss.detach(), "real": true.detach().mean(), "told": (true > false).float().mean()}
+        if lazy:
+            recipe = self.preset.recipe
+            penalty = r1(lambda x: self._judged(x, label), real)
+            gamma = recipe.r1 or r1_weight(self.preset.architecture.size, self.batch)
+            (penalty * (gamma / 2 * recipe.lazy)).backward()
+            self._critic_learns()
+            numbers["r1"] = penalty.detach()
+        return numbers
+
+    def _critic_learns(self) -> None:
+        self.adams["critic"].step()
+        self.adams["critic"].zero_grad()
+
+    def state(self) -> dict[str, Tensor]:
+        """All that going on needs, but for the average, which is the model that is saved."""
+        state: dict[str, Tensor] = {}
+        for part, network in (("generator", self.generator), ("critic", self.critic)):
+            state |= {f"{part}.weight.{name}": value for name, value in network.state_dict().items()}
+            for name, parameter in network.named_parameters():
+                known = self.adams[part].state.get(parameter, {})
+                state |= {f"{part}.adam.{key}.{name}": value for key, value in known.items()}
+        return {name: value.detach().cpu().contiguous() for name, value in state.items()}
+
+    def restore(self, state: dict[str, Tensor], average: dict[str, Tensor]) -> None:
+        """The inverse of `state`; average: weights of the average."""
+        self.average.load_state_dict(average)
+        for part, network in (("generator", self.generator), ("critic", self.critic)):
+            weights = f"{part}.weight."
+            network.load_state_dict({k.removeprefix(weights): v for k, v in state.items() if k.startswith(weights)})
+            for name, parameter in network.named_parameters():
+                moments = {key: state.get(f"{part}.adam.{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
+                if (count := moments.pop("step")) is not None:
+                    found = {key: value.to(self.device) for key, value in moments.items() if value is not None}
+                    self.adams[part].state[parameter] = {"step": count, **found}
+
+
+def _checked(loss: Float[Tensor, ""], whose: str) -> Float[Tensor, ""]:
+    """Raises IsofieldError before a loss that is no number reaches any weight."""
+    if not torch.isfinite(loss):
+        raise IsofieldError(f"the loss of the {whose} is {float(loss.detach())}: {DIVERGED}")
+    return loss
+
+
+def _generator_adam(generator: GeoGen, preset: Preset) -> torch.optim.Adam:
+    """Equalised layers have one rate; the decoder's plain ones and beta have their own."""
+    recipe, decoder = preset.recipe, generator.decoder
+    scale = list(decoder.density.parameters())
+    plain = [*decoder.shape_net.parameters(), *decoder.color_net.parameters()]
+    apart = {id(parameter) for parameter in (*scale, *plain)}
+    groups = [
+        {"params": [p for p in generator.parameters() if id(p) not in apart], "lr": recipe.rate},
+        {"params": plain, "lr": recipe.rate / math.sqrt(decoder.width)},
+        {"params": scale, "lr": recipe.beta_rate},
+    ]
+    return torch.optim.Adam([group for group in groups if group["params"]], betas=BETAS, eps=EPSILON, fused=True)
+
+
+def _critic_adam(critic: Discriminator, preset: Preset) -> torch.optim.Adam:
+    """Rate and memory shortened for the extra steps of R1 (Karras et al. 2020, appendix B)."""
+    share = preset.recipe.lazy / (preset.recipe.lazy + 1)
+    rate, betas = preset.recipe.critic_rate * share, (BETAS[0] ** share, BETAS[1] ** share)
+    return torch.optim.Adam(critic.parameters(), lr=rate, betas=betas, eps=EPSILON, fused=True)

@@ -1,0 +1,260 @@
+"""`isofield train geogen`: from a set of posed pictures to a generator of shapes."""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from isofield.errors import InputError, IsofieldError
+from isofield.files import write_json
+from isofield.interrupt import Interruption, interruptible
+from isofield.models.presets import PRESETS, Preset, stored, varied
+from isofield.progress import progress
+from isofield.render.camera import Camera
+from isofield.render.pictures import save_png
+from isofield.runs import Run, open_run
+from isofield.settings import TrainGeoGenSettings, config_of
+from isofield.tasks.gan import DIVERGED, KIMG, Contest, Numbers
+from isofield.tasks.gan_health import ailments, health
+from isofield.tasks.gan_sheet import sheet
+from isofield.tasks.mesh import peak_memory
+from isofield.tasks.training import Clock, Cost
+from isofield.views.lessons import Lessons
+from isofield.views.read import read_views
+
+SAMPLES = "samples"  # sub-folder of the sheets
+SHOWN, SIDES = 8, 4  # latents and cameras of a sheet
+BUDGET = 1800.0  # seconds of a run that is told no length
+TRIAL, PATIENCE = 4, 20.0  # pictures in a step of the estimate, and seconds after which it stops
+
+
+def run_train_geogen(settings: TrainGeoGenSettings) -> dict[str, Any]:
+    """Write the run folder, return what report.json holds. Raises InputError, IsofieldError, Interrupted."""
+    views = read_views(settings.input)
+    preset = chosen(settings, min(view.camera.width for view in views.views))
+    lessons = Lessons(views, preset.architecture.size)
+    config = {**config_of(settings), "input": settings.input.name, "input_sha256": digest(lessons), **stored(preset)}
+    with open_run(settings.output, config, length=("kimg", "budget"), restart=settings.restart) as run:
+        if settings.restart:
+            shutil.rmtree(run.folder / SAMPLES, ignore_errors=True)
+        if run.config["kimg"] is None and run.config["budget"] is None:
+            run.settle(budget=BUDGET)
+        pace = estimate(preset, lessons, settings.seed, settings.device)
+        steps = settled_steps(run, preset, pace)
+        run.settle(settled={"steps": steps})
+        print(f"isofield: {pace.told(steps * preset.recipe.batch)}", file=sys.stderr)
+        contest = Contest(preset, lessons, settings.seed, settings.device)
+        cost = train_geogen(contest, steps, run, silent=False)
+        return _report(run, contest, cost)
+
+
+def chosen(settings: TrainGeoGenSettings, available: int) -> Preset:
+    """The preset as the settings change it. available: pixels a side of the smallest picture."""
+    preset = varied(PRESETS[settings.preset], settings.variant)
+    architecture, recipe = preset.architecture, preset.recipe
+    size = settings.size or min(architecture.size, 1 << (available.bit_length() - 1))
+    if size < 8 or size & (size - 1):
+        raise InputError("--size", f"{size} is no power of two from 8", "give 32, 64, 128, 256 or 512")
+    architecture = replace(architecture, size=size, raw=min(architecture.raw, size))
+    given: dict[str, Any] = {"batch": settings.batch, "r1": settings.r1, "settle": settings.settle}
+    return Preset(architecture, replace(recipe, **{key: value for key, value in given.items() if value is not None}))
+
+
+def digest(lessons: Lessons) -> str:
+    """Of the names of the pictures and their cameras."""
+    names = "\n".join(view.name for view in lessons.views.views).encode()
+    return sha256(names + lessons.labels.tobytes()).hexdigest()
+
+
+class Pace(NamedTuple):
+    """seconds: of a picture; memory: bytes, of the whole process."""
+
+    seconds: float
+    memory: float
+
+    def told(self, images: int) -> str:
+        minutes = images * self.seconds / 60
+        length = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
+        return (
+            f"{images / KIMG:g} kimg at {1000 * self.seconds:.0f} ms a picture take about {length} "
+            f"and {self.memory / 1e9:.1f} GB of memory"
+        )
+
+
+def estimate(preset: Preset, lessons: Lessons, seed: int, device: str) -> Pace:
+    """By timing a few steps of few pictures, on networks that are thrown away."""
+    batch = preset.recipe.batch
+    few = Preset(preset.architecture, replace(preset.recipe, batch=min(TRIAL, batch)))
+    trial, begun, empty = Contest(few, lessons, seed, device), time.perf_counter(), _memory(device)
+    times: dict[bool, list[float]] = {True: [], False: []}
+    with torch.random.fork_rng(devices=[]):
+        for step in (1, 0, 1, 2, few.recipe.lazy, 3, 4):  # the first compiles; every `lazy`-th has R1
+            since = time.perf_counter()
+            trial.step(step)
+            times[step % few.recipe.lazy == 0].append(time.perf_counter() - since)
+            if time.perf_counter() - begun > PATIENCE:
+                break
+    plain = min(times[False])
+    regular = max(min(times[True], default=plain) - plain, 0.0)
+    rise = (_memory(device) - empty) * batch / few.recipe.batch
+    return Pace((plain + regular / few.recipe.lazy) / few.recipe.batch, empty + rise)
+
+
+def settled_steps(run: Run, preset: Preset, pace: Pace) -> int:
+    """Steps of the run: of --kimg exactly, or of what the budget bought when the run was begun, grown as it grew."""
+    batch, config = preset.recipe.batch, run.config
+    before = int((config.get("settled") or {}).get("steps", 0))
+    if config["kimg"] is not None:
+        return max(before, -(-round(config["kimg"] * KIMG) // batch))
+    old = (run.previous or {}).get("budget")
+    if before and old:
+        return max(before, round(before * config["budget"] / old))
+    return max(before, 1, round(config["budget"] / (pace.seconds * batch)))
+
+
+def train_geogen(contest: Contest, steps: int, run: Run | None = None, *, silent: bool = True) -> Cost:
+    """All steps that are left of so many; logs, saves and draws a sheet at every tick.
+
+    Raises IsofieldError when numbers are no longer finite, Interrupted (everything saved) when asked to stop.
+    """
+    checkpoint = run.latest() if run else None
+    before, sums = Cost(), Sums()
+    if checkpoint:
+        before = Cost.restore(checkpoint.state)
+        contest.restore(checkpoint.state, checkpoint.tensors)
+        sums.restore(checkpoint.state)
+    clock, tick = Clock(before), max(1, round(contest.preset.recipe.tick * KIMG / contest.batch))
+    cost, draw = before, _artist(contest, run)
+    with (
+        torch.random.fork_rng(devices=[]),
+        progress("train", steps, silent=silent) as advance,
+        interruptible() as interruption,
+    ):
+        for step in range(before.steps, steps):
+            sums.add(contest.step(step))
+            done = step + 1
+            stop = interruption.requested and done < steps
+            if done % tick == 0 or done == steps:
+                advance(done, **_tick(contest, done, sums, run))
+            if done % tick == 0 or done == steps or stop:
+                cost = clock.read(done)
+                _save(contest, done, cost, sums, run)
+            if stop:
+                raise _stopped(interruption, done, steps, run)
+            if done % tick == 0 or done == steps:
+                draw(done)
+    return cost
+
+
+class Sums:
+    """Means of the numbers of a tick, which may be interrupted."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, tuple[Tensor, int]] = {}
+
+    def add(self, numbers: Numbers) -> None:
+        for name, value in numbers.items():
+            total, count = self.values.get(name, (torch.zeros((), dtype=torch.float64), 0))
+            self.values[name] = total + value.double().cpu(), count + 1
+
+    def taken(self) -> dict[str, float]:
+        """The means; counting begins anew."""
+        means = {name: float(total) / count for name, (total, count) in sorted(self.values.items())}
+        self.values = {}
+        return means
+
+    def state(self) -> dict[str, Tensor]:
+        return {
+            f"sum.{name}": torch.stack([total, total.new_tensor(count)]) for name, (total, count) in self.values.items()
+        }
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        found = {name.removeprefix("sum."): value for name, value in state.items() if name.startswith("sum.")}
+        self.values = {name: (value[0], int(value[1])) for name, value in found.items()}
+
+
+def _tick(contest: Contest, done: int, sums: Sums, run: Run | None) -> dict[str, float]:
+    """Log what happened since the last one and how the average model is; say what is wrong. Returns what to show."""
+    means = sums.taken()
+    images = done * contest.batch
+    numbers = means | health(contest.average, contest.labels, contest.background, contest.seed)
+    for ailment in ailments(numbers, early=images < contest.preset.recipe.sharp * KIMG):
+        print(f"isofield: at {images / KIMG:g} kimg {ailment}", file=sys.stderr)
+    if run:
+        run.log(step=done, kimg=images / KIMG, **numbers)
+    return {"kimg": images / KIMG, **{name: means[name] for name in ("generator", "critic")}}
+
+
+def _save(contest: Contest, done: int, cost: Cost, sums: Sums, run: Run | None) -> None:
+    tensors = contest.average.tensors()
+    if bad := [name for name, value in tensors.items() if not torch.isfinite(value).all()]:
+        raise IsofieldError(f"{bad[0]} holds no finite numbers at step {done}: {DIVERGED}")
+    if run:
+        spent = torch.tensor([cost.steps, cost.seconds, cost.cpu_seconds], dtype=torch.float64)
+        run.save(done, contest.average.spec(), tensors, {**contest.state(), **sums.state(), "cost": spent})
+
+
+def _stopped(interruption: Interruption, done: int, steps: int, run: Run | None) -> Exception:
+    saved = f" and saved in {run.folder}; run the same command again to go on" if run else ""
+    return interruption.error(f"stopped at step {done} of {steps}{saved}")
+
+
+def _artist(contest: Contest, run: Run | None) -> Callable[[int], None]:
+    """Draws samples/STEP.png of the average model."""
+    if run is None:
+        return lambda done: None
+    cameras, labels = sides(contest)
+    count = len(contest.lessons)
+    real = contest.lessons.pictures(np.linspace(0, count - 1, SHOWN).astype(int))
+
+    def draw(done: int) -> None:
+        seeds = [contest.seed + k for k in range(SHOWN)]
+        picture = sheet(contest.average, cameras, labels, seeds, contest.background, real)
+        folder = run.folder / SAMPLES
+        folder.mkdir(exist_ok=True)
+        save_png(picture, folder / f"{done:08d}.png")
+
+    return draw
+
+
+def sides(contest: Contest) -> tuple[list[Camera], Tensor]:
+    """Cameras of the set, as different in azimuth as can be, in the generator's world, with their labels."""
+    labels = contest.lessons.labels
+    azimuth = np.arctan2(labels[:, 3], labels[:, 11])
+    wanted = np.deg2rad(35 + 360 / SIDES * np.arange(SIDES))
+    off = np.abs((azimuth[None] - wanted[:, None] + np.pi) % (2 * np.pi) - np.pi)
+    rise = np.arctan2(labels[:, 7], np.hypot(labels[:, 3], labels[:, 11]))
+    indices = (off + np.abs(rise - np.deg2rad(15))).argmin(1)
+    cameras = [contest.lessons.views.views[int(index)].camera for index in indices]
+    poses = contest.lessons.labels[indices, :16].reshape(-1, 4, 4).astype(np.float64)
+    scaled = [Camera(pose, c.intrinsics, c.width, c.height) for pose, c in zip(poses, cameras, strict=True)]
+    return scaled, contest.labels[torch.as_tensor(indices, device=contest.device)]
+
+
+def _report(run: Run, contest: Contest, cost: Cost) -> dict[str, Any]:
+    images = cost.steps * contest.batch
+    report = {
+        "pictures": len(contest.lessons),
+        "kimg": images / KIMG,
+        "steps": cost.steps,
+        "seconds": cost.seconds,
+        "cpu_seconds": cost.cpu_seconds,
+        "parameters": sum(parameter.numel() for parameter in contest.generator.parameters()),
+        "critic_parameters": sum(parameter.numel() for parameter in contest.critic.parameters()),
+        **health(contest.average, contest.labels, contest.background, contest.seed),
+    }
+    write_json(run.folder / "report.json", report)
+    return report
+
+
+def _memory(device: str) -> float:
+    if device == "cuda":
+        return float(torch.cuda.max_memory_allocated())
+    return float(peak_memory() or 0)

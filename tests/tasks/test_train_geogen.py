@@ -1,0 +1,258 @@
+"""Training of generators: exact in (seed, step) however it is stopped, and its verb."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from geogen_sets import PRESET, SHOWN, contest, trained, write_set
+from PIL import Image
+from safetensors.torch import load_file
+from torch import nn
+
+from isofield.cli import main
+from isofield.errors import IsofieldError
+from isofield.fields.triplane import TriplaneField
+from isofield.interrupt import Interrupted
+from isofield.models import presets
+from isofield.models.adversarial import r1_weight
+from isofield.runs import list_checkpoints, load, load_generator
+from isofield.tasks import gan_sheet
+from isofield.tasks import train_geogen as task
+from isofield.tasks.gan_health import ailments, health
+from isofield.tasks.gan_sheet import CELL, EDGE, sheet
+
+STEPS = 20  # of four pictures; a tick has six
+
+
+@pytest.fixture(autouse=True)
+def small_sheets(monkeypatch):
+    monkeypatch.setattr(task, "SHOWN", SHOWN)
+    monkeypatch.setattr(gan_sheet, "TAKEN", 16)
+    monkeypatch.setattr(gan_sheet, "LATTICE", 16)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    return write_set(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, pictures) -> Path:
+    """A run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    trained(pictures, folder, STEPS)
+    return folder
+
+
+def left_behind(folder: Path) -> tuple[bytes, dict[str, bytes], str, dict[str, bytes]]:
+    """Model, training state but for the times in it, log, and sheets."""
+    newest = list_checkpoints(folder)[-1][1]
+    state = {name: value.numpy().tobytes() for name, value in load_file(newest / "state.safetensors").items()}
+    del state["cost"]
+    sheets = {path.name: path.read_bytes() for path in sorted((folder / "samples").iterdir())}
+    return (newest / "model.safetensors").read_bytes(), state, (folder / "log.jsonl").read_text(), sheets
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills as POSIX does")
+def test_killed_and_gone_on_with_is_the_same_as_never_killed(tmp_path, pictures, whole):
+    """Killed by another process's signal in the second tick, gone on with in this process."""
+    run = tmp_path / "killed"
+    script = Path(__file__).with_name("geogen_sets.py")
+    environment = {**os.environ, "PYTHONHASHSEED": "5", "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    command = [sys.executable, str(script), str(pictures), str(run), str(STEPS), "11", str(int(signal.SIGKILL))]
+    assert subprocess.run(command, env=environment, check=False, timeout=300).returncode == -signal.SIGKILL
+    assert list_checkpoints(run)[-1][0] == 6
+    trained(pictures, run, STEPS)
+    assert left_behind(run) == left_behind(whole)
+
+
+def test_stopped_in_the_middle_of_a_tick_and_gone_on_with_is_the_same(tmp_path, pictures, whole):
+    with pytest.raises(Interrupted, match="stopped at step 9 of 20"):
+        trained(pictures, tmp_path / "run", STEPS, 9, signal.SIGINT)
+    trained(pictures, tmp_path / "run", STEPS)
+    assert left_behind(tmp_path / "run") == left_behind(whole)
+
+
+def test_the_random_numbers_of_others_are_left_alone_and_the_seed_counts(tmp_path, pictures, whole):
+    torch.manual_seed(5)
+    other = contest(pictures)
+    other.seed = 1
+    before = torch.random.get_rng_state()
+    contest(pictures)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    task.train_geogen(other, 6)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert not torch.equal(other.average.mapping.mean, load_generator(whole).mapping.mean)
+
+
+def test_what_is_saved_is_the_average_and_each_latent_a_field(whole, pictures):
+    generator = load_generator(whole)
+    mean, one = load(whole), load(whole, latent_seed=3, truncation=0.7)
+    assert isinstance(one, TriplaneField)
+    points = torch.rand(30, 3)
+    with torch.no_grad():
+        assert torch.equal(one.sdf(points), generator.field(generator.latent(3, 0.7)).sdf(points))
+        assert torch.equal(mean.sdf(points), generator.field(generator.mapping.mean).sdf(points))
+    picture = np.asarray(Image.open(whole / "samples" / "00000020.png"))
+    assert picture.shape == (8 * (CELL + 2 * EDGE), SHOWN * (CELL + 2 * EDGE), 3)
+
+
+def test_beta_and_the_depth_loss_wait_for_their_time(whole):
+    lines = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [6, 12, 18, 20]
+    assert ["depth" in line for line in lines] == [False, True, True, True]
+    assert lines[0]["beta"] == pytest.approx(0.1)
+    assert lines[-1]["beta"] != pytest.approx(0.1, abs=1e-5)
+
+
+def test_a_step_moves_each_network_by_its_own_loss_alone(pictures):
+    made = contest(pictures)
+    made._schedule(0)
+    critic = [parameter.clone() for parameter in made.critic.parameters()]
+    generator = [parameter.clone() for parameter in made.generator.parameters()]
+    fake, numbers = made._generator_step(made.labels[:4])
+    assert all(torch.equal(a, b) for a, b in zip(critic, made.critic.parameters(), strict=True))
+    moved = [parameter.clone() for parameter in made.generator.parameters()]
+    assert sum(not torch.equal(a, b) for a, b in zip(generator, moved, strict=True)) > 20
+    made._critic_step(*made._lesson(0), fake, made.labels[:4], lazy=True)
+    assert all(torch.equal(a, b) for a, b in zip(moved, made.generator.parameters(), strict=True))
+    assert numbers["generator"] > 0
+
+
+def test_the_critic_learns_to_tell_when_the_generator_stands_still(pictures):
+    made = contest(pictures, blur=0.0)
+    for group in made.adams["generator"].param_groups:
+        group["lr"] = 0.0
+    told = [float(made.step(step)["told"]) for step in range(60)]
+    assert np.mean(told[-20:]) > 0.95
+
+
+class Taste(nn.Module):
+    """A critic that takes pictures for real the darker (sign -1) or the brighter (1) they are."""
+
+    def __init__(self, sign: float):
+        super().__init__()
+        self.sign = nn.Parameter(torch.tensor(sign))
+
+    def forward(self, pictures, label):
+        return self.sign * 10 * pictures.mean((1, 2, 3))
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_the_generator_makes_what_the_critic_takes_for_real(pictures, sign):
+    """Before a white background: larger, and darker, where dark is real; smaller where bright is."""
+    made = contest(pictures, settle=10.0, eikonal=0.1)
+    made.critic = Taste(sign)
+    made._schedule(0)
+    seen = [made._generator_step(made.labels[:4])[1]["opacity"] for _ in range(15)]
+    assert (seen[-1] - seen[0]) * sign < -0.01
+
+
+def test_health_of_a_ball_and_of_what_has_gone_wrong(pictures):
+    made = contest(pictures)
+    numbers = health(made.average, made.labels, made.background, 0)
+    assert numbers["slope"] == pytest.approx(1, abs=0.1)
+    assert numbers["walls"] == 0
+    assert numbers["diversity"] < 0.2
+    assert ailments(numbers, early=True) == []
+    bias = made.average.decoder.shape_net[2].bias
+    bias.fill_(-2.0)
+    assert any("everything is inside" in said for said in ailments(_health(made), early=True))
+    bias.fill_(2.0)
+    assert any("empty" in said for said in ailments(_health(made), early=True))
+    same = {**numbers, "diversity": 0.001, "told": 1.0}
+    assert len(ailments(same, early=True)) == 0 < len(ailments(same, early=False)) == 2
+
+
+def _health(made):
+    return health(made.average, made.labels, made.background, 0)
+
+
+def test_numbers_that_are_not_finite_stop_the_training(pictures, tmp_path):
+    made = contest(pictures)
+    with torch.no_grad():
+        made.generator.decoder.color_net[2].bias.fill_(float("nan"))
+    with pytest.raises(IsofieldError, match="diverged"):
+        task.train_geogen(made, 6)
+
+
+@pytest.mark.parametrize("variant", ["sdf", "density", "eg3d", "stylesdf"])
+def test_every_row_of_the_ablation_trains(pictures, variant):
+    made = presets.varied(PRESET, variant)
+    one = task.Contest(replace(made, recipe=replace(made.recipe, settle=0.0)), contest(pictures).lessons, 0)
+    for step in range(3):
+        numbers = one.step(step)
+    assert all(torch.isfinite(value) for value in numbers.values())
+    assert ("smooth_density" in numbers) == (variant in ("density", "eg3d"))
+    assert ("minimal_surface" in numbers) == (variant == "stylesdf")
+    assert "depth" not in numbers
+    assert sheet(one.average, *task.sides(one), [0], one.background).shape[2] == 3
+
+
+@pytest.fixture
+def tiny_preset(monkeypatch):
+    monkeypatch.setitem(presets.PRESETS, "toy", PRESET)
+
+
+def test_the_verb_trains_meshes_and_goes_on(tmp_path, pictures, tiny_preset, capsys):
+    run, out = tmp_path / "run", tmp_path / "out.ply"
+    words = ["train", "geogen", str(pictures), "-o", str(run), "--json"]
+    assert main([*words, "--kimg", "0.024"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["steps"] == 6
+    assert "0.024 kimg at" in said.err
+    assert "GB of memory" in said.err
+    assert main([*words, "--kimg", "0.02"]) == 2
+    assert "may only grow" in capsys.readouterr().err
+    assert main([*words, "--kimg", "0.04", "--batch", "2"]) == 2
+    assert "recipe" in capsys.readouterr().err
+    assert main([*words, "--kimg", "0.04"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 10
+    assert main(["mesh", str(run), "-o", str(out), "--resolution", "32", "--latent-seed", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["watertight"]
+    assert main(["mesh", str(run), "-o", str(out), "--shape", "x"]) == 2
+
+
+def test_a_budget_is_turned_into_steps_once(tmp_path, pictures, tiny_preset, capsys):
+    words = ["train", "geogen", str(pictures), "-o", str(tmp_path / "run"), "--json"]
+    assert main([*words, "--budget", "1"]) == 0
+    steps = json.loads(capsys.readouterr().out)["steps"]
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["settled"] == {"steps": steps}
+    assert main([*words, "--budget", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == steps
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--size", "24"], "no power of two"),
+        (["--size", "16"], "fewer than the 16"),
+        (["--kimg", "1", "--budget", "1"], "choose one"),
+        (["--kimg", "0"], "give a positive number"),
+        (["--batch", "1"], "--batch: 1 is too small"),
+    ],
+)
+def test_bad_usage_is_one_line(tmp_path, pictures, capsys, flags, said):
+    assert main(["train", "geogen", str(pictures), "-o", str(tmp_path / "run"), *flags]) == 2
+    line = capsys.readouterr().err
+    assert said in line
+    assert line.count("\n") == 1
+    assert main(["train", "--seed", "1", "geogen", str(pictures), "-o", str(tmp_path / "run")]) == 2
+    assert "write it first" in capsys.readouterr().err
+
+
+def test_the_critics_penalty_is_weighted_by_size_and_batch(pictures):
+    """Given explicitly, the same weight gives the same step; another one does not."""
+    automatic, same, other = contest(pictures), contest(pictures, r1=r1_weight(8, 4)), contest(pictures, r1=50.0)
+    for made in (automatic, same, other):
+        made.step(0)
+    first = [made.critic.blocks[0].conv0.weight for made in (automatic, same, other)]
+    assert torch.equal(first[0], first[1])
+    assert not torch.equal(first[0], first[2])
