@@ -3,12 +3,15 @@ import shutil
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 from sets import cameras, eg3d_folder, nerf_folder, pictures
 
 from isofield.cli import main
 from isofield.errors import InputError
 from isofield.render.camera import Camera, orbit
+from isofield.render.light import FLAT
+from isofield.render.render import Surface, render
 from isofield.views.chart import chart
 from isofield.views.consistency import foreground
 from isofield.views.inspect import inspect_views
@@ -76,6 +79,15 @@ def test_a_picture_with_another_ones_camera_is_found(tmp_path, seen):
     assert found.mislabelled == ("thing/005.png",)
     assert found.duplicates == (("thing/001.png", "thing/005.png"),)
     assert found.convention is None
+
+
+def test_thin_legs_are_no_wrong_cameras(tmp_path):
+    parts = [trimesh.creation.box((1.0, 0.06, 0.7)).apply_translation((0, 0.45, 0))]
+    for x, z in ((-0.45, -0.3), (-0.45, 0.3), (0.45, -0.3), (0.4, 0.3)):
+        parts.append(trimesh.creation.cylinder(0.015, segment=[(x, 0.45, z), (1.1 * x, -0.5, 1.1 * z)], sections=8))
+    surface, views = Surface.of(trimesh.util.concatenate(parts)), cameras(8, 96, seed=5)
+    images = [render(surface, view, light=FLAT, samples=1).color for view in views]
+    assert inspect_views(eg3d_folder(tmp_path / "set", views, images)).mislabelled == ()
 
 
 def test_damaged_blank_and_unlabelled_pictures_are_named(tmp_path, seen):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped, UInt8
+from scipy.ndimage import maximum_filter
 
 from isofield.render.camera import Camera
 from isofield.views.change import crop_camera
@@ -20,6 +21,7 @@ CELLS = 44  # points along each side of the hull's box
 COARSE = 32  # pixels along the longer side of a silhouette's box
 GAPS, FEWER = 0.015, 0.5  # uncovered share from which another convention is named, if it leaves so much less of it
 ODD = 0.06  # cover that a single view must lack against the others to be called mislabelled
+RAYS, STEPS = 500, 160  # of a silhouette that is suspected, and of each ray through the cube
 EDGE = 12  # levels from the background's colour
 
 OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -109,9 +111,35 @@ def named_fault(scores: dict[str, float]) -> str | None:
 
 
 def odd_ones(seen: list[Silhouette]) -> list[int]:
-    """Views whose silhouette the hull of the others does not cover: most likely they have another picture's camera."""
+    """Views whose silhouette the hull of the others does not cover: most likely they have another picture's camera.
+
+    What is thinner than the hull's cells (legs, wires) is missed there: those suspected are looked at ray by ray.
+    """
     cover = covers(seen, dissent=1)
-    return [index for index in range(len(seen)) if cover[index] < np.median(cover) - ODD]
+    least = np.median(cover) - ODD
+    return [index for index in range(len(seen)) if cover[index] < least and _cover_by_rays(seen, index) < least]
+
+
+def _cover_by_rays(seen: list[Silhouette], index: int, dissent: int = 1) -> float:
+    """Share of a silhouette's rays that somewhere are within the silhouettes of the others, but for `dissent`."""
+    one = seen[index]
+    rows, columns = np.nonzero(one.mask)
+    some = np.linspace(0, len(rows) - 1, min(RAYS, len(rows))).astype(int)
+    pixels = np.stack([columns[some] + 0.5, rows[some] + 0.5, np.ones(len(some))], axis=1)
+    rays = pixels @ np.linalg.inv(one.camera.intrinsics).T @ one.camera.camera_to_world[:3, :3].T
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    center, half = _cube(seen)
+    along = (rays @ (center - one.camera.eye))[:, None] + np.linspace(-half, half, STEPS)
+    points = (one.camera.eye + along[..., None] * rays[:, None]).reshape(-1, 3)
+    against = np.zeros(len(points), int)
+    for other in seen[:index] + seen[index + 1 :]:
+        scale = other.camera.intrinsics[0, 0] / np.linalg.norm(other.camera.eye - center)
+        thick = maximum_filter(other.mask, 2 * int(np.ceil(half / STEPS * scale)) + 1)  # no step leaps over it
+        within, row, column = _places(other, points)
+        inside = np.full(len(points), other.cut)
+        inside[within] = thick[row, column]
+        against += ~inside
+    return float((against.reshape(along.shape) <= dissent).any(1).mean())
 
 
 def _coarse(seen: Silhouette) -> Silhouette:
@@ -128,15 +156,21 @@ def _coarse(seen: Silhouette) -> Silhouette:
 
 
 def _box(seen: list[Silhouette]) -> Float[np.ndarray, "n 3"]:
-    """Points of a cube around what all cameras look at, large enough for the largest silhouette."""
+    """Points of the cube."""
+    center, half = _cube(seen)
+    side = np.linspace(-half, half, CELLS)
+    return center + np.stack(np.meshgrid(side, side, side, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def _cube(seen: list[Silhouette]) -> tuple[Float[np.ndarray, "3"], float]:
+    """What all cameras look at, and half the side of a cube around it that holds what the pictures show."""
     eyes = np.array([one.camera.eye for one in seen])
     axes = np.array([_middle(one.camera) for one in seen])
     center = nearest_point(eyes, axes)
     distance = np.linalg.norm(eyes - center, axis=1)
     reach = [d * max(o.camera.width / o.camera.intrinsics[0, 0], o.camera.height / o.camera.intrinsics[1, 1]) / 2
              for d, o in zip(distance, seen, strict=True)]  # fmt: skip
-    side = np.linspace(-1, 1, CELLS) * max(float(np.median(reach)) * 1.5, 1e-9)
-    return center + np.stack(np.meshgrid(side, side, side, indexing="ij"), axis=-1).reshape(-1, 3)
+    return center, max(float(np.median(reach)) * 1.5, 1e-9)
 
 
 def _middle(camera: Camera) -> Float[np.ndarray, "3"]:
