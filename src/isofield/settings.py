@@ -490,6 +490,9 @@ class TrainGeoGenSettings:
     """Pixels a side of the pictures to make: a power of two, by default the preset's, or what the set has."""
     batch: int | None = None
     """Pictures in each step."""
+    shares: int | None = None
+    """Parts that a step's pictures are cut into (1): done one after another in less memory, or by as many processes, if
+    torchrun starts these."""
     r1: float | None = None
     """Weight of the critic's gradient penalty; by default from size and batch."""
     settle: float | None = None
@@ -506,7 +509,7 @@ class TrainGeoGenSettings:
     """Show the traceback of an error."""
 
     def __post_init__(self) -> None:
-        _check_at_least(self, size=8, batch=2, settle=0)
+        _check_at_least(self, size=8, batch=2, shares=1, settle=0)
         for name in ("kimg", "budget", "r1"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):

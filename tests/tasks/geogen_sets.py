@@ -1,5 +1,6 @@
 """A tiny set of pictures and a tiny recipe, for the tests of training and for the processes that they start."""
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -52,8 +53,6 @@ def contest(folder: Path, **changes):
 
 def trained(pictures: Path, run: Path, steps: int, stop_at: int = 0, signum: int = 0):
     """Train; in step `stop_at`, counted in this process from 1, the signal is sent."""
-    import os
-
     from isofield.runs import open_run
     from isofield.tasks import gan_sheet
     from isofield.tasks import train_geogen as task
@@ -74,5 +73,29 @@ def trained(pictures: Path, run: Path, steps: int, stop_at: int = 0, signum: int
     return made
 
 
+def shared(pictures: Path, workers=None):
+    """Three steps of batches in two shares."""
+    made = contest(pictures, shares=2)
+    made.workers = workers or made.workers
+    for step in range(3):
+        made.step(step)
+    return made
+
+
+def together(pictures: Path, out: Path) -> None:
+    """The same as one of several processes; the first saves the average."""
+    from safetensors.torch import save_file
+
+    from isofield.tasks.workers import joined
+
+    with joined("cpu") as workers:
+        made = shared(pictures, workers)
+        if workers.leads:
+            save_file(made.average.tensors(), out)
+
+
 if __name__ == "__main__":
-    trained(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    if "RANK" in os.environ:
+        together(Path(sys.argv[1]), Path(sys.argv[2]))
+    else:
+        trained(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from geogen_sets import PRESET, SHOWN, contest, trained, write_set
+from geogen_sets import PRESET, SHOWN, contest, shared, trained, write_set
 from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
@@ -112,16 +113,27 @@ def test_beta_and_the_depth_loss_wait_for_their_time(whole):
     assert lines[-1]["beta"] != pytest.approx(0.1, abs=1e-5)
 
 
+def played(made):
+    """What a share of four gives the generator to learn."""
+    answer = made._generator_share(made.labels[:4])
+    made._learn("generator")
+    return answer
+
+
 def test_a_step_moves_each_network_by_its_own_loss_alone(pictures):
     made = contest(pictures)
     made._schedule(0)
     critic = [parameter.clone() for parameter in made.critic.parameters()]
     generator = [parameter.clone() for parameter in made.generator.parameters()]
-    fake, numbers = made._generator_step(made.labels[:4])
+    made.critic.requires_grad_(False)
+    fake, numbers = played(made)
     assert all(torch.equal(a, b) for a, b in zip(critic, made.critic.parameters(), strict=True))
     moved = [parameter.clone() for parameter in made.generator.parameters()]
     assert sum(not torch.equal(a, b) for a, b in zip(generator, moved, strict=True)) > 20
-    made._critic_step(*made._lesson(0), fake, made.labels[:4], lazy=True)
+    made.critic.requires_grad_(True)
+    made._critic_share(*made._lesson(np.arange(4)), fake, made.labels[:4])
+    made._learn("critic")
+    assert sum(not torch.equal(a, b) for a, b in zip(critic, made.critic.parameters(), strict=True)) > 10
     assert all(torch.equal(a, b) for a, b in zip(moved, made.generator.parameters(), strict=True))
     assert numbers["generator"] > 0
 
@@ -151,7 +163,7 @@ def test_the_generator_makes_what_the_critic_takes_for_real(pictures, sign):
     made = contest(pictures, settle=10.0, eikonal=0.1)
     made.critic = Taste(sign)
     made._schedule(0)
-    seen = [made._generator_step(made.labels[:4])[1]["opacity"] for _ in range(15)]
+    seen = [played(made)[1]["opacity"] for _ in range(15)]
     assert (seen[-1] - seen[0]) * sign < -0.01
 
 
@@ -181,6 +193,48 @@ def test_numbers_that_are_not_finite_stop_the_training(pictures, tmp_path):
         made.generator.decoder.color_net[2].bias.fill_(float("nan"))
     with pytest.raises(IsofieldError, match="diverged"):
         task.train_geogen(made, 6)
+
+
+def test_processes_that_divide_a_batch_do_as_one_does(tmp_path, pictures):
+    """Two processes, each on its half of every batch, against one that does the halves one after another."""
+    script, out = Path(__file__).with_name("geogen_sets.py"), tmp_path / "average.safetensors"
+    common = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": free_port(),
+    }
+    command = [sys.executable, str(script), str(pictures), str(out)]
+    started = [subprocess.Popen(command, env={**common, "RANK": str(rank)}) for rank in range(2)]
+    assert [process.wait(300) for process in started] == [0, 0]
+    alone = shared(pictures)
+    together = load_file(out)
+    start = contest(pictures, shares=2).average.tensors()
+    for name, value in alone.average.tensors().items():
+        torch.testing.assert_close(together[name], value, rtol=1e-5, atol=1e-5)
+    assert not torch.equal(together["synthesis.blocks.0.constant"], start["synthesis.blocks.0.constant"])
+
+
+def free_port() -> str:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])
+
+
+def test_gradients_of_halves_are_those_of_the_whole(pictures):
+    """Of eight pictures; each half holds one of the groups whose spread the critic sees."""
+    fake = torch.linspace(-1, 1, 8 * 3 * 64).reshape(3, 8, 8, 8).permute(3, 0, 1, 2)
+    gradients = []
+    for shares in (1, 2):
+        made = contest(pictures, batch=8, shares=shares)
+        made._schedule(0)
+        for k in range(shares):
+            part = slice(k, 8, shares)
+            made._critic_share(*made._lesson(np.arange(8)[part]), fake[part], made.labels[part][: 8 // shares])
+        gradients.append([parameter.grad for parameter in made.critic.parameters()])
+    assert max(grad.abs().max() for grad in gradients[0]) > 0.01
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("variant", ["sdf", "density", "eg3d", "stylesdf"])
@@ -229,6 +283,7 @@ def test_a_budget_is_turned_into_steps_once(tmp_path, pictures, tiny_preset, cap
     assert json.loads(capsys.readouterr().out)["steps"] == steps
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the answer of a machine without a GPU")
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -236,7 +291,9 @@ def test_a_budget_is_turned_into_steps_once(tmp_path, pictures, tiny_preset, cap
         (["--size", "16"], "fewer than the 16"),
         (["--kimg", "1", "--budget", "1"], "choose one"),
         (["--kimg", "0"], "give a positive number"),
+        (["--device", "cuda"], "torch finds no GPU here"),
         (["--batch", "1"], "--batch: 1 is too small"),
+        (["--batch", "8", "--shares", "3"], "--batch, --shares: 8 pictures cannot be cut into 3"),
     ],
 )
 def test_bad_usage_is_one_line(tmp_path, pictures, capsys, flags, said):

@@ -44,6 +44,7 @@ class Architecture:
 class Recipe:
     """How it is trained. Rates are Adam's; spans are in kimg, thousands of pictures made.
 
+    shares: into how many parts a batch is cut, to be done by several processes, or one after another in less memory.
     settle: until then beta is fixed and Eq. 6 has no weight; then beta is learned at `beta_rate`.
     depth, eikonal, minimal, smooth: weights of Eq. 6, of slopes that are not 1, of StyleSDF's minimal surface, and of
     EG3D's smooth density. blur: deviation in pixels of the blur of all pictures, gone after `sharp`.
@@ -53,6 +54,7 @@ class Recipe:
     """
 
     batch: int
+    shares: int = 1
     critic_rate: float = 0.002
     rate: float = 0.0025
     beta: float = 0.1

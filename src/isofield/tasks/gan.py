@@ -5,7 +5,7 @@ from copy import deepcopy
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from isofield.errors import IsofieldError
@@ -22,6 +22,7 @@ from isofield.models.pictures import Shots, photographed
 from isofield.models.presets import Preset
 from isofield.models.regularity import eikonal_loss, minimal_surface_loss, probes, smooth_density_loss
 from isofield.render.volume import surface_sdf
+from isofield.tasks.workers import Workers
 from isofield.views.lessons import Lessons, draw
 
 KIMG = 1000  # pictures
@@ -32,10 +33,17 @@ Numbers = dict[str, Tensor]
 
 
 class Contest:
-    """Generator and critic with their Adams; every step is exact in (seed, step)."""
+    """Generator and critic with their Adams; every step is exact in (seed, step).
 
-    def __init__(self, preset: Preset, lessons: Lessons, seed: int, device: str = "cpu"):
+    A batch is cut into the recipe's shares, each with randomness of its own, and gradients are summed over them: one
+    process does them one after another, and several divide them, with the same result but for rounding.
+    """
+
+    def __init__(
+        self, preset: Preset, lessons: Lessons, seed: int, device: str = "cpu", workers: Workers | None = None
+    ):
         self.preset, self.lessons, self.seed, self.device = preset, lessons, seed, torch.device(device)
+        self.workers = workers or Workers()
         a, recipe = preset.architecture, preset.recipe
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -55,16 +63,31 @@ class Contest:
 
     def step(self, step: int) -> Numbers:
         """One step of both; returns what is worth logging. Its randomness comes from (seed, step) alone."""
-        torch.manual_seed(int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0]))
-        images = step * self.batch
+        images, shares = step * self.batch, self.preset.recipe.shares
         self._schedule(images)
-        real, label = self._lesson(step)
-        asked = self.labels[torch.randint(len(self.labels), (self.batch,), device=self.device)]
-        fake, numbers = self._generator_step(asked)
-        numbers |= self._critic_step(real, label, fake, asked, step % self.preset.recipe.lazy == 0)
+        chosen = draw(len(self.lessons), self.batch, step, self.seed)
+        lessons, fakes, said = [], [], []
+        self.critic.requires_grad_(False)
+        for share in self.workers.shares(shares):
+            torch.manual_seed(int(np.random.SeedSequence([self.seed, step, share]).generate_state(1)[0]))
+            lessons.append(self._lesson(chosen[share::shares]))
+            asked = self.labels[torch.randint(len(self.labels), (self.batch // shares,), device=self.device)]
+            fake, numbers = self._generator_share(asked)
+            fakes.append((fake, asked))
+            said.append(numbers)
+        self._learn("generator")
+        self._remember([numbers.pop("style") for numbers in said])
+        self.critic.requires_grad_(True)
+        for numbers, lesson, fake_and_label in zip(said, lessons, fakes, strict=True):
+            numbers |= self._critic_share(*lesson, *fake_and_label)
+        self._learn("critic")
+        if step % self.preset.recipe.lazy == 0:
+            for numbers, lesson in zip(said, lessons, strict=True):
+                numbers |= self._flatness_share(*lesson)
+            self._learn("critic")
         half_life = self.preset.recipe.half_life * KIMG
         follow(self.average, self.generator, decay(images + self.batch, self.batch, half_life))
-        return numbers
+        return self._mean(said)
 
     def _schedule(self, images: int) -> None:
         """What changes on the way, by the count of pictures alone."""
@@ -76,9 +99,8 @@ class Contest:
         self.blur = self.preset.recipe.blur * (1 - done)
         self.swap = 1 - done * (1 - self.preset.recipe.swap)
 
-    def _lesson(self, step: int) -> tuple[Float[Tensor, "b c s s"], Float[Tensor, "b 25"]]:
+    def _lesson(self, chosen: Int[np.ndarray, " b"]) -> tuple[Float[Tensor, "b c s s"], Float[Tensor, "b 25"]]:
         """Real pictures as the critic sees them, and their labels."""
-        chosen = draw(len(self.lessons), self.batch, step, self.seed)
         pictures = torch.as_tensor(self.lessons.pictures(chosen), device=self.device).permute(0, 3, 1, 2)
         pictures = pictures.contiguous().float() / 127.5 - 1
         raw = resized(pictures, self.preset.architecture.raw)
@@ -90,23 +112,19 @@ class Contest:
     def _judged(self, pictures: Tensor, label: Tensor) -> Float[Tensor, " b"]:
         return self.critic(smoothed(pictures, self.blur), label)
 
-    def _generator_step(self, label: Tensor) -> tuple[Tensor, Numbers]:
-        """Pictures for these cameras; the generator learns from what the critic says of them."""
+    def _generator_share(self, label: Float[Tensor, "b 25"]) -> tuple[Float[Tensor, "b c s s"], Numbers]:
+        """Pictures for these cameras, and the gradient of what the critic says of them."""
         a = self.preset.architecture
-        self.critic.requires_grad_(False)
-        z = torch.randn(self.batch, a.latent, device=self.device)
+        z = torch.randn(len(label), a.latent, device=self.device)
         w = self.generator.mapping(z, swapped(label, self.swap) if a.conditioned else None)
-        self.generator.mapping.remember(w)
         scenes = self.generator.scenes(w, fresh=True)
         shots = photographed(self.generator, scenes, w, label, self.background)
         fake = self._shown(shots.picture, shots.raw)
         logits = self._judged(fake, label)
         loss = generator_loss(logits)
         terms = self._regularity(scenes, shots)
-        _checked(loss + sum(weight * value for weight, value in terms.values()), "generator").backward()
-        self.adams["generator"].step()
-        self.adams["generator"].zero_grad()
-        numbers = {"generator": loss, "fake": logits.mean(), "opacity": shots.opacity.mean()}
+        self._backward(loss + sum(weight * value for weight, value in terms.values()), "generator")
+        numbers = {"generator": loss, "fake": logits.mean(), "opacity": shots.opacity.mean(), "style": w.mean(0)}
         numbers |= {name: value for name, (_, value) in terms.items()}
         return fake.detach(), {name: value.detach() for name, value in numbers.items()}
 
@@ -127,26 +145,42 @@ class Contest:
                     terms[loss.__name__.removesuffix("_loss")] = weight, loss(scenes, points)
         return terms
 
-    def _critic_step(self, real: Tensor, label: Tensor, fake: Tensor, asked: Tensor, lazy: bool) -> Numbers:
-        """The critic learns to tell them; now and then also to be flat at real pictures (R1)."""
-        self.critic.requires_grad_(True)
+    def _critic_share(self, real: Tensor, label: Tensor, fake: Tensor, asked: Tensor) -> Numbers:
+        """The gradient by which the critic learns to tell them."""
         true, false = self._judged(real, label), self._judged(fake, asked)
         loss = discriminator_loss(true, false)
-        _checked(loss, "critic").backward()
-        self._critic_learns()
-        numbers = {"critic": loss.detach(), "real": true.detach().mean(), "told": (true > false).float().mean()}
-        if lazy:
-            recipe = self.preset.recipe
-            penalty = r1(lambda x: self._judged(x, label), real)
-            gamma = recipe.r1 or r1_weight(self.preset.architecture.size, self.batch)
-            (penalty * (gamma / 2 * recipe.lazy)).backward()
-            self._critic_learns()
-            numbers["r1"] = penalty.detach()
-        return numbers
+        self._backward(loss, "critic")
+        return {"critic": loss.detach(), "real": true.detach().mean(), "told": (true > false).float().mean()}
 
-    def _critic_learns(self) -> None:
-        self.adams["critic"].step()
-        self.adams["critic"].zero_grad()
+    def _flatness_share(self, real: Tensor, label: Tensor) -> Numbers:
+        """The gradient of R1 by which it becomes flat at real pictures, for all the steps that go without."""
+        recipe = self.preset.recipe
+        penalty = r1(lambda x: self._judged(x, label), real)
+        gamma = recipe.r1 or r1_weight(self.preset.architecture.size, self.batch)
+        self._backward(penalty * (gamma / 2 * recipe.lazy), "critic")
+        return {"r1": penalty.detach()}
+
+    def _backward(self, loss: Float[Tensor, ""], whose: str) -> None:
+        """Raises IsofieldError before a loss that is no number reaches any weight."""
+        if not torch.isfinite(loss):
+            raise IsofieldError(f"the loss of the {whose} is {float(loss.detach())}: {DIVERGED}")
+        (loss / self.preset.recipe.shares).backward()
+
+    def _learn(self, whose: str) -> None:
+        """Sum the gradients of all processes and step."""
+        adam = self.adams[whose]
+        self.workers.add_up(parameter for group in adam.param_groups for parameter in group["params"])
+        adam.step()
+        adam.zero_grad()
+
+    def _remember(self, styles: list[Float[Tensor, " latent"]]) -> None:
+        total = self.workers.total(torch.stack(styles).sum(0))
+        self.generator.mapping.remember(total[None] / self.preset.recipe.shares)
+
+    def _mean(self, said: list[Numbers]) -> Numbers:
+        """Over all shares of all processes."""
+        sums = torch.stack([torch.stack([numbers[name] for name in said[0]]) for numbers in said]).sum(0)
+        return dict(zip(said[0], self.workers.total(sums) / self.preset.recipe.shares, strict=True))
 
     def state(self) -> dict[str, Tensor]:
         """All that going on needs, but for the average, which is the model that is saved."""
@@ -165,17 +199,10 @@ class Contest:
             weights = f"{part}.weight."
             network.load_state_dict({k.removeprefix(weights): v for k, v in state.items() if k.startswith(weights)})
             for name, parameter in network.named_parameters():
-                moments = {key: state.get(f"{part}.adam.{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
-                if (count := moments.pop("step")) is not None:
-                    found = {key: value.to(self.device) for key, value in moments.items() if value is not None}
-                    self.adams[part].state[parameter] = {"step": count, **found}
-
-
-def _checked(loss: Float[Tensor, ""], whose: str) -> Float[Tensor, ""]:
-    """Raises IsofieldError before a loss that is no number reaches any weight."""
-    if not torch.isfinite(loss):
-        raise IsofieldError(f"the loss of the {whose} is {float(loss.detach())}: {DIVERGED}")
-    return loss
+                if f"{part}.adam.step.{name}" in state:  # what no loss has met yet has none
+                    moments = {key: state[f"{part}.adam.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+                    found = {key: value.to(self.device) for key, value in moments.items()}
+                    self.adams[part].state[parameter] = found
 
 
 def _generator_adam(generator: GeoGen, preset: Preset) -> torch.optim.Adam:

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from isofield.checkpoints import newest_checkpoint
 from isofield.errors import InputError, IsofieldError
 from isofield.files import write_json
 from isofield.interrupt import Interruption, interruptible
@@ -26,33 +28,55 @@ from isofield.tasks.gan_health import ailments, health
 from isofield.tasks.gan_sheet import sheet
 from isofield.tasks.mesh import peak_memory
 from isofield.tasks.training import Clock, Cost
+from isofield.tasks.workers import joined
 from isofield.views.lessons import Lessons
 from isofield.views.read import read_views
 
 SAMPLES = "samples"  # sub-folder of the sheets
 SHOWN, SIDES = 8, 4  # latents and cameras of a sheet
 BUDGET = 1800.0  # seconds of a run that is told no length
-TRIAL, PATIENCE = 4, 20.0  # pictures in a step of the estimate, and seconds after which it stops
+TRIAL, PATIENCE = 1 << 14, 10.0  # pixels in a step of the estimate, and seconds after which it stops
 
 
 def run_train_geogen(settings: TrainGeoGenSettings) -> dict[str, Any]:
-    """Write the run folder, return what report.json holds. Raises InputError, IsofieldError, Interrupted."""
+    """Write the run folder, return what report.json holds. Raises InputError, IsofieldError, Interrupted.
+
+    Of several processes the first one writes; the others return nothing.
+    """
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device", "torch finds no GPU here", "leave it out")
     views = read_views(settings.input)
     preset = chosen(settings, min(view.camera.width for view in views.views))
     lessons = Lessons(views, preset.architecture.size)
-    config = {**config_of(settings), "input": settings.input.name, "input_sha256": digest(lessons), **stored(preset)}
-    with open_run(settings.output, config, length=("kimg", "budget"), restart=settings.restart) as run:
-        if settings.restart:
-            shutil.rmtree(run.folder / SAMPLES, ignore_errors=True)
-        if run.config["kimg"] is None and run.config["budget"] is None:
-            run.settle(budget=BUDGET)
-        pace = estimate(preset, lessons, settings.seed, settings.device)
-        steps = settled_steps(run, preset, pace)
-        run.settle(settled={"steps": steps})
-        print(f"isofield: {pace.told(steps * preset.recipe.batch)}", file=sys.stderr)
-        contest = Contest(preset, lessons, settings.seed, settings.device)
-        cost = train_geogen(contest, steps, run, silent=False)
-        return _report(run, contest, cost)
+    with joined(settings.device) as workers:
+        if preset.recipe.shares % workers.size:
+            fault = f"{preset.recipe.shares} cannot be done by {workers.size} processes"
+            raise InputError("--shares", fault, f"give a multiple of {workers.size}")
+        contest = Contest(preset, lessons, settings.seed, settings.device, workers)
+        if not workers.leads:
+            train_geogen(contest, workers.told(0), folder=settings.output)
+            return {}
+        config = {**config_of(settings), "input": settings.input.name, "input_sha256": digest(lessons)}
+        with open_run(
+            settings.output, {**config, **stored(preset)}, length=("kimg", "budget"), restart=settings.restart
+        ) as run:
+            steps = _begun(run, contest, settings)
+            cost = train_geogen(contest, workers.told(steps), run, silent=False)
+            return _report(run, contest, cost)
+
+
+def _begun(run: Run, contest: Contest, settings: TrainGeoGenSettings) -> int:
+    """Steps of the run, after saying how long they will take."""
+    if settings.restart:
+        shutil.rmtree(run.folder / SAMPLES, ignore_errors=True)
+    if run.config["kimg"] is None and run.config["budget"] is None:
+        run.settle(budget=BUDGET)
+    pace = estimate(contest.preset, contest.lessons, settings.seed, settings.device)
+    pace = pace._replace(seconds=pace.seconds / contest.workers.size)
+    steps = settled_steps(run, contest.preset, pace)
+    run.settle(settled={"steps": steps})
+    print(f"isofield: {pace.told(steps * contest.batch)}", file=sys.stderr)
+    return steps
 
 
 def chosen(settings: TrainGeoGenSettings, available: int) -> Preset:
@@ -62,9 +86,14 @@ def chosen(settings: TrainGeoGenSettings, available: int) -> Preset:
     size = settings.size or min(architecture.size, 1 << (available.bit_length() - 1))
     if size < 8 or size & (size - 1):
         raise InputError("--size", f"{size} is no power of two from 8", "give 32, 64, 128, 256 or 512")
-    architecture = replace(architecture, size=size, raw=min(architecture.raw, size))
-    given: dict[str, Any] = {"batch": settings.batch, "r1": settings.r1, "settle": settings.settle}
-    return Preset(architecture, replace(recipe, **{key: value for key, value in given.items() if value is not None}))
+    refined = architecture.size > architecture.raw
+    architecture = replace(architecture, size=size, raw=min(architecture.raw, size) if refined else size)
+    given = {key: getattr(settings, key) for key in ("batch", "shares", "r1", "settle")}
+    recipe = replace(recipe, **{key: value for key, value in given.items() if value is not None})
+    if recipe.batch % recipe.shares or recipe.batch // recipe.shares < 2:
+        fault = f"{recipe.batch} pictures cannot be cut into {recipe.shares} parts of two or more"
+        raise InputError("--batch, --shares", fault, "give a batch that is a multiple of twice the shares")
+    return Preset(architecture, recipe)
 
 
 def digest(lessons: Lessons) -> str:
@@ -89,22 +118,26 @@ class Pace(NamedTuple):
 
 
 def estimate(preset: Preset, lessons: Lessons, seed: int, device: str) -> Pace:
-    """By timing a few steps of few pictures, on networks that are thrown away."""
-    batch = preset.recipe.batch
-    few = Preset(preset.architecture, replace(preset.recipe, batch=min(TRIAL, batch)))
-    trial, begun, empty = Contest(few, lessons, seed, device), time.perf_counter(), _memory(device)
+    """By timing a few steps of few pictures, on networks that are thrown away; the first of each kind compiles."""
+    share = preset.recipe.batch // preset.recipe.shares
+    few = max(1, min(share, TRIAL // preset.architecture.size**2))
+    trial = Contest(Preset(preset.architecture, replace(preset.recipe, batch=few, shares=1)), lessons, seed, device)
+    empty, lazy = _memory(device), preset.recipe.lazy
     times: dict[bool, list[float]] = {True: [], False: []}
     with torch.random.fork_rng(devices=[]):
-        for step in (1, 0, 1, 2, few.recipe.lazy, 3, 4):  # the first compiles; every `lazy`-th has R1
+        trial.step(0)
+        trial.step(1)
+        begun = time.perf_counter()
+        for step in (1, 0, 2, lazy, 3, 4):
             since = time.perf_counter()
             trial.step(step)
-            times[step % few.recipe.lazy == 0].append(time.perf_counter() - since)
+            times[step % lazy == 0].append(time.perf_counter() - since)
             if time.perf_counter() - begun > PATIENCE:
                 break
     plain = min(times[False])
     regular = max(min(times[True], default=plain) - plain, 0.0)
-    rise = (_memory(device) - empty) * batch / few.recipe.batch
-    return Pace((plain + regular / few.recipe.lazy) / few.recipe.batch, empty + rise)
+    rise = (_memory(device) - empty) * share / few
+    return Pace((plain + regular / lazy) / few, empty + rise)
 
 
 def settled_steps(run: Run, preset: Preset, pace: Pace) -> int:
@@ -119,12 +152,15 @@ def settled_steps(run: Run, preset: Preset, pace: Pace) -> int:
     return max(before, 1, round(config["budget"] / (pace.seconds * batch)))
 
 
-def train_geogen(contest: Contest, steps: int, run: Run | None = None, *, silent: bool = True) -> Cost:
+def train_geogen(
+    contest: Contest, steps: int, run: Run | None = None, *, folder: Path | None = None, silent: bool = True
+) -> Cost:
     """All steps that are left of so many; logs, saves and draws a sheet at every tick.
 
-    Raises IsofieldError when numbers are no longer finite, Interrupted (everything saved) when asked to stop.
+    folder: of the run, where another process has it open. Raises IsofieldError when numbers are no longer finite,
+    Interrupted (everything saved) when asked to stop.
     """
-    checkpoint = run.latest() if run else None
+    checkpoint = run.latest() if run else newest_checkpoint(folder) if folder else None
     before, sums = Cost(), Sums()
     if checkpoint:
         before = Cost.restore(checkpoint.state)
@@ -140,16 +176,17 @@ def train_geogen(contest: Contest, steps: int, run: Run | None = None, *, silent
         for step in range(before.steps, steps):
             sums.add(contest.step(step))
             done = step + 1
-            stop = interruption.requested and done < steps
-            if done % tick == 0 or done == steps:
+            due = done % tick == 0 or done == steps
+            stop = contest.workers.any(interruption.requested) and done < steps
+            if due and contest.workers.leads:
                 advance(done, **_tick(contest, done, sums, run))
-            if done % tick == 0 or done == steps or stop:
+            if due:
+                draw(done)  # before saving: what a crash prevents is done again
+            if due or stop:
                 cost = clock.read(done)
                 _save(contest, done, cost, sums, run)
             if stop:
                 raise _stopped(interruption, done, steps, run)
-            if done % tick == 0 or done == steps:
-                draw(done)
     return cost
 
 
