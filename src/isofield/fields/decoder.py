@@ -120,8 +120,8 @@ def harmonics(directions: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 9"]:
 
 
 def _shift(code: int, width: int, activation: nn.Module) -> nn.Linear:
-    """Of about the size of the code; smaller before sines by their frequency, which multiplies it."""
+    """A tenth of the size of the code, so that all shapes start alike; less before sines by their frequency."""
     linear = nn.Linear(code, width, bias=False)
-    bound = math.sqrt(3 / code) / getattr(activation, "omega", 1.0)
+    bound = 0.1 * math.sqrt(3 / code) / getattr(activation, "omega", 1.0)
     nn.init.uniform_(linear.weight, -bound, bound)
     return linear

@@ -37,6 +37,7 @@ BUDGET = 300.0  # seconds of a training that is told no length
 SAMPLES = "samples"  # pictures of the shapes, made at every checkpoint
 DRAWN, PIXELS = 64, 160  # resolution and size of a shape in a picture
 NEAR, PROBES = 0.05, 20_000  # samples nearer than this to the surface measure a shape, out of so many
+WAVE_RATE = 5e-4  # of networks of waves
 HUES = 16  # numbers in a code of colour
 
 
@@ -78,7 +79,7 @@ def preset(name: str) -> Preset:
         return DeepSdf(Identity(), Relu(), 512, 8, 256, deepsdf_recipe(), modulated=False)
     if name == "seed":
         return Preset(FourierFeatures(), Sine(), 256, 4, 256, seed_recipe())
-    return Preset(PositionalCode(5), Relu(), 128, 4, 64, SharedDistances())
+    return Preset(PositionalCode(5), Relu(), 192, 4, 64, SharedDistances(), modulated=False)
 
 
 def chosen(settings: TrainSettings) -> Preset:
@@ -91,6 +92,8 @@ def chosen(settings: TrainSettings) -> Preset:
     sizes = {name: getattr(settings, name) for name in ("width", "depth", "code")}
     parts = {name: getattr(settings, name) for name in ("shapes", "points", "balance")}
     parts |= {"normal_weight": settings.normals, "eikonal_weight": settings.eikonal}
+    if settings.activation in ("sine", "hosc"):
+        parts |= {"rate": WAVE_RATE}
     recipe = replace(base.recipe, **{name: value for name, value in parts.items() if value is not None})
     return replace(base, recipe=recipe, **{name: value for name, value in sizes.items() if value is not None})
 
