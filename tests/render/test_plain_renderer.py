@@ -43,3 +43,12 @@ def test_the_same_picture_depth_and_gradients(plain, density, jitter):
     inputs = [planes, *decoder.parameters()]
     for one, other in zip(*(torch.autograd.grad((c * pull).sum(), inputs) for c in (ours.color, color)), strict=True):
         assert (one - other).norm() < 1e-3 * other.norm() + 1e-6
+
+
+def test_a_folder_that_is_no_clone_of_eg3d_is_refused_in_one_line(tmp_path, capsys):
+    spec = importlib.util.spec_from_file_location("geogen_vs_eg3d", FILE.with_name("geogen_vs_eg3d.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.raises(SystemExit, match="2"):
+        module.load(tmp_path)
+    assert capsys.readouterr().err.count("\n") == 1
