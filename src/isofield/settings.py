@@ -45,13 +45,14 @@ class InspectSettings:
 
 @dataclass(frozen=True)
 class FitSettings:
-    """Turn a mesh or a cloud of points into a field, and the field into a mesh beside a report of how good it is.
+    """Turn a mesh, a cloud of points or pictures with cameras into a field, and the field into a mesh with a report.
 
     Running the same command again goes on where it stopped.
     """
 
     input: Positional[Path]
-    """Mesh file: .ply .obj .glb .gltf .stl .off .dae; or points: .ply .xyz .txt .pcd .npz .obj .las"""
+    """Mesh file: .ply .obj .glb .gltf .stl .off .dae; or points: .ply .xyz .txt .pcd .npz .obj .las; or pictures of one
+    object: a folder or zip with dataset.json (EG3D), transforms.json (NeRF) or a COLMAP text model"""
     output: Output
     """Run folder to write: meshes, report.json, preview.png, config.json, env.json, log.jsonl, checkpoints."""
     budget: float | None = None

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from isofield.fields.density import (
+    GradualLaplaceDensity,
     LaplaceDensity,
     LogisticDensity,
     SoftplusDensity,
@@ -16,7 +17,12 @@ from isofield.fields.density import (
     softplus_density,
 )
 
-ALL = [LaplaceDensity(), LogisticDensity(0.03, floor=0.01, learned=False), SoftplusDensity(5.0)]
+ALL = [
+    LaplaceDensity(),
+    GradualLaplaceDensity(0.02),
+    LogisticDensity(0.03, floor=0.01, learned=False),
+    SoftplusDensity(5.0),
+]
 
 
 def test_equation_2_is_volsdfs_at_five_points_dense_inside():
@@ -59,6 +65,15 @@ def test_beta_never_falls_below_its_floor_whatever_is_learned():
         assert density.beta.item() == pytest.approx(0.01 + abs(value))
     with pytest.raises(ValueError, match="floor"):
         LaplaceDensity(0.01, floor=0.02)
+
+
+def test_a_gradual_beta_changes_by_a_share_of_itself():
+    density = GradualLaplaceDensity(0.1, floor=0.01)
+    assert density.beta.item() == pytest.approx(0.1)
+    density.scale.data -= 0.5
+    assert density.beta.item() == pytest.approx(0.01 + 0.09 * math.exp(-0.5))
+    density.scale.data -= 100
+    assert density.beta.item() == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize("density", ALL)

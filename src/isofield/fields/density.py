@@ -59,18 +59,22 @@ class _Scaled(Density):
 
     def __init__(self, beta: float = 0.1, floor: float = 1e-3, learned: bool = True):
         super().__init__()
-        if not beta >= floor > 0:
+        if not beta > floor * (1 - 1e-6) > 0:
             raise ValueError(f"beta must be at least its floor, and that more than 0: {beta}, {floor}")
         self.floor = floor
-        self.scale = nn.Parameter(torch.tensor(beta - floor), requires_grad=learned)
+        self.scale = nn.Parameter(torch.tensor(max(beta - floor, 0.0)), requires_grad=learned)
 
     @property
     def beta(self) -> Float[Tensor, ""]:
         return self.scale.abs() + self.floor
 
     def spec(self) -> dict[str, Any]:
-        beta = self.floor + float(self.scale.detach().abs())
-        return {"type": type(self).__name__, "beta": beta, "floor": self.floor, "learned": self.scale.requires_grad}
+        return {
+            "type": type(self).__name__,
+            "beta": float(self.beta.detach()),
+            "floor": self.floor,
+            "learned": self.scale.requires_grad,
+        }
 
 
 class LaplaceDensity(_Scaled):
@@ -78,6 +82,22 @@ class LaplaceDensity(_Scaled):
 
     def forward(self, value: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         return laplace_density(value, self.beta)
+
+
+class GradualLaplaceDensity(LaplaceDensity):
+    """The same with beta = floor + exp(scale), which changes by a share of itself in each of Adam's steps.
+
+    |scale| gets from 0.1 to nothing in a hundred of them, before there is a shape.
+    """
+
+    def __init__(self, beta: float = 0.1, floor: float = 1e-3, learned: bool = True):
+        super().__init__(beta, floor, learned)
+        with torch.no_grad():
+            self.scale.clamp_(min=torch.finfo(torch.float32).tiny).log_()
+
+    @property
+    def beta(self) -> Float[Tensor, ""]:
+        return self.scale.exp() + self.floor
 
 
 class LogisticDensity(_Scaled):
@@ -107,7 +127,9 @@ class SoftplusDensity(Density):
         return {"type": "SoftplusDensity", "level": self.level}
 
 
-DENSITIES: dict[str, type[Density]] = {c.__name__: c for c in (LaplaceDensity, LogisticDensity, SoftplusDensity)}
+DENSITIES: dict[str, type[Density]] = {
+    c.__name__: c for c in (LaplaceDensity, GradualLaplaceDensity, LogisticDensity, SoftplusDensity)
+}
 
 
 def restore_density(spec: dict[str, Any]) -> Density:

@@ -7,6 +7,7 @@ the rows, from -1 in the first to 1 in the last. EG3D's code has xy, xz, zx, and
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -106,7 +107,7 @@ class Triplanes:
 
 
 class TriplaneField(nn.Module, Field):
-    """One set of planes as a field; outside its box, plus the distance to the box.
+    """One set of planes as a field. Nothing is outside the unit ball, where the volume renderer sees nothing either.
 
     planes: a tensor, or a parameter to be trained. With a density that is not signed, `sdf` is right in sign alone.
     """
@@ -118,13 +119,8 @@ class TriplaneField(nn.Module, Field):
         self.planes, self.decoder, self.frame = planes, decoder, frame or UnitFrame()
 
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        inside = points.clamp(-1, 1)
-        value = self.decoder.density.sdf(self.decoder.value(self.planes[None], inside[None])[0])
-        outside = (points != inside).any(1)
-        if not bool(outside.any()):
-            return value
-        beyond = (points - inside)[outside].norm(dim=1)  # of the others it would be zero, without a derivative
-        return value.index_add(0, outside.nonzero()[:, 0], beyond)
+        value = self.decoder.density.sdf(self.decoder.value(self.planes[None], points.clamp(-1, 1)[None])[0])
+        return torch.maximum(value, points.norm(dim=1) - 1)
 
     def color(
         self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"] | None = None

@@ -32,6 +32,7 @@ from isofield.tasks.objectives import Distances, Objective, TrainingData
 from isofield.tasks.results import write_results
 from isofield.tasks.sal import SignAgnostic, check_sign, sign_agnostic_start, sign_test, surface_frame
 from isofield.tasks.training import Clock, Cost, Length, Training, train
+from isofield.views.read import is_views
 
 MESH_METHODS = ("learned", "grid", "exact", "sal")
 INSIDE_PROBES, INSIDE_STEP = 2_000, 1e-4  # surface points that are asked for an inside, how far beside it (unit frame)
@@ -121,6 +122,11 @@ def run_fit(settings: FitSettings) -> dict[str, Any]:
 
         check_length(settings)
         return run_fit_cloud(settings)
+    if is_views(settings.input):
+        from isofield.tasks.fit_views import run_fit_views
+
+        check_length(settings)
+        return run_fit_views(settings)
     _check_method(settings)
     mesh = read_mesh(settings.input)
     _check_surface(mesh, settings.input)

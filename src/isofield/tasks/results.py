@@ -56,7 +56,7 @@ def write_results(
 
 
 def described(report: dict[str, Any], folder: Path) -> str:
-    """What a person wants to know of a fit, of a mesh or of points, in a few lines."""
+    """What a person wants to know of a fit, of a mesh, of points or of pictures, in a few lines."""
     closed = (
         "closed" if report["watertight"] and report["manifold"] else "open" if report["manifold"] else "not manifold"
     )
@@ -64,6 +64,11 @@ def described(report: dict[str, Any], folder: Path) -> str:
     if "point_to_surface" in report:
         mean, user = report["point_to_surface"], report["point_to_surface_user"]
         lines.append(f"distance to the input: {mean:.1e} of its radius in the mean, {user:.3g} in the file's units")
+    elif "psnr" in report:
+        if report["psnr"] is not None:
+            overlap = report["silhouette_iou"]
+            outlines = "" if overlap is None else f", outlines overlap by {overlap:.1%}"
+            lines.append(f"pictures held out: {report['psnr']:.1f} dB{outlines}")
     else:
         mean, user = report["residual_mean"], report["residual_mean_user"]
         lines.append(f"distance of the points to it: {mean:.1e} of their radius in the mean, {user:.3g} in their units")
