@@ -5,17 +5,15 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 import trimesh
 from trimesh.visual import ColorVisuals
 
 from isofield.cli import main
-from isofield.frame import UnitFrame
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.read import read_mesh
 from isofield.runs import load
 from isofield.tasks.fit_views import split
-from isofield.tasks.pictures import frame_of_views, new_field, still
+from isofield.tasks.pictures import frame_of_views, still
 from isofield.views.read import read_views
 
 RADIUS = 0.45
@@ -102,13 +100,6 @@ def test_silhouettes_say_where_an_object_of_unknown_scale_is(pictures, tmp_path)
     vertices = frame.to_unit(10 * two_balls().vertices + (5, -3, 2))
     radius = np.linalg.norm(vertices, axis=1).max()
     assert 0.7 < radius < 1
-
-
-def test_a_field_starts_as_a_ball():
-    torch.manual_seed(0)
-    field = new_field(UnitFrame())
-    points = torch.randn(100, 3).clamp(-1, 1) * 0.5
-    torch.testing.assert_close(field.sdf(points), points.norm(dim=1) - 0.5)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 40])

@@ -65,6 +65,12 @@ def _winding() -> type[Saveable]:
     return WindingField
 
 
+def _rendered() -> type[Saveable]:
+    from isofield.fields.rendered import RenderedField
+
+    return RenderedField
+
+
 def _triplane() -> type[Saveable]:
     from isofield.fields.triplane import TriplaneField
 
@@ -92,6 +98,7 @@ CLASSES: dict[str, Callable[[], type[Saveable]]] = {
     "RbfField": _rbf,
     "WindingField": _winding,
     "TriplaneField": _triplane,
+    "RenderedField": _rendered,
     "ShapeField": _shape,
     "ShapeSpace": _space,
 }

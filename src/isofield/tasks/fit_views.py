@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from isofield.errors import InputError
-from isofield.fields.triplane import TriplaneField
+from isofield.fields.rendered import RenderedField
 from isofield.files import write_json
 from isofield.interrupt import interruptible
 from isofield.mesh.read import read_mesh
@@ -21,11 +21,11 @@ from isofield.metrics.evaluate import audit_numbers
 from isofield.progress import progress
 from isofield.render.pictures import save_png, side_by_side
 from isofield.render.rays import rays_of
-from isofield.render.volume import surface_normals
+from isofield.render.volume import FieldScene, surface_normals
 from isofield.runs import Run, open_run
 from isofield.settings import BUDGET, FitSettings, config_of
 from isofield.tasks.fit import seeded, settled_length
-from isofield.tasks.pictures import Pixels, PosedPictures, frame_of_views, new_field, reduced, still
+from isofield.tasks.pictures import Pixels, PosedPictures, frame_of_views, reduced, still
 from isofield.tasks.results import size_of
 from isofield.tasks.training import Clock, Cost, Length, Training, train
 from isofield.views.image_set import ImageSet
@@ -44,7 +44,9 @@ def run_fit_views(settings: FitSettings) -> dict[str, Any]:
     learned, held = split(len(views))
     if len(learned) < FEWEST:
         raise InputError(settings.input, f"holds {len(views)} pictures", "give at least 4, from all around")
-    choice = f"planes of features by volume rendering, from {len(learned)} pictures; {len(held)} are held out"
+    choice = (
+        f"a signed distance on a hash grid by volume rendering, from {len(learned)} pictures; {len(held)} are held out"
+    )
     config = {**config_of(settings), "input": settings.input.name, "input_sha256": digest(views)}
     with open_run(settings.output, config, length=("steps", "budget"), restart=settings.restart) as run:
         print(f"isofield: {choice}", file=sys.stderr)
@@ -52,7 +54,7 @@ def run_fit_views(settings: FitSettings) -> dict[str, Any]:
             run.settle(budget=BUDGET)
         steps, budget = run.config["steps"], run.config["budget"] or BUDGET
         with seeded(settings.seed):
-            field = new_field(frame_of_views(views))
+            field = RenderedField(frame=frame_of_views(views))
         field, cost = fit_views(
             views, learned, field, steps=steps, budget=budget, seed=settings.seed, run=run, silent=False
         )
@@ -63,7 +65,7 @@ def run_fit_views(settings: FitSettings) -> dict[str, Any]:
 def fit_views(
     views: ImageSet,
     indices: list[int],
-    field: TriplaneField,
+    field: RenderedField,
     objective: PosedPictures | None = None,
     *,
     steps: int | None = None,
@@ -71,8 +73,8 @@ def fit_views(
     seed: int = 0,
     run: Run | None = None,
     silent: bool = True,
-) -> tuple[TriplaneField, Cost]:
-    """Train a field on some views of one object; returns it as stored (planes rounded to float16), and the cost.
+) -> tuple[RenderedField, Cost]:
+    """Train a field on some views of one object; returns it as stored (hash tables rounded to float16), and the cost.
 
     steps: exact length; else `budget` seconds are turned into steps by timing a few. run: where to log and save, and
     from where to go on. Raises IsofieldError if training diverges, Interrupted after Ctrl-C.
@@ -94,7 +96,7 @@ def fit_views(
             training.restore(checkpoint.state)
         with progress("fit", length.steps, silent=silent) as advance, interruptible() as interruption:
             cost = train(training, clock, run, interruption, advance)
-    return TriplaneField.restore(field.spec(), field.tensors()), cost
+    return RenderedField.restore(field.spec(), field.tensors()), cost
 
 
 def split(count: int) -> tuple[list[int], list[int]]:
@@ -129,14 +131,14 @@ def _of_one_object(views: ImageSet) -> ImageSet:
     return views
 
 
-def _affordable(field: TriplaneField, objective: PosedPictures, data: Pixels, budget: float) -> int:
+def _affordable(field: RenderedField, objective: PosedPictures, data: Pixels, budget: float) -> int:
     """Steps that take about so many seconds, by timing some of a copy."""
     trial = Training(deepcopy(field), objective, data, Length.of_steps(1), 0)
     return max(1, round(budget / trial.seconds_per_step(time.perf_counter)))
 
 
 def _write_results(
-    run: Run, views: ImageSet, held: list[int], field: TriplaneField, cost: Cost, resolution: int, facts: dict[str, Any]
+    run: Run, views: ImageSet, held: list[int], field: RenderedField, cost: Cost, resolution: int, facts: dict[str, Any]
 ) -> dict[str, Any]:
     """Write mesh.ply, mesh.glb, preview.png and report.json; returns the report."""
     folder = run.folder
@@ -163,7 +165,7 @@ def _write_results(
         "held_out": numbers,
         **audit_numbers(read_mesh(folder / "mesh.ply")),
         **size_of(folder, field),
-        "beta": float(field.decoder.density.beta.detach()),  # type: ignore[operator, union-attr]
+        "beta": float(field.density.beta.detach()),  # type: ignore[operator, union-attr]
         "unit_length_user": field.frame.scale,
         "seconds": cost.seconds,
         "cpu_seconds": cost.cpu_seconds,
@@ -177,7 +179,7 @@ def _write_results(
     return report
 
 
-def _compared(views: ImageSet, index: int, field: TriplaneField) -> tuple[dict[str, float | None], list[np.ndarray]]:
+def _compared(views: ImageSet, index: int, field: RenderedField) -> tuple[dict[str, float | None], list[np.ndarray]]:
     """Peak signal to noise in dB over the whole picture and overlap of silhouettes; picture, rendering, normals."""
     camera, picture, mask = reduced(views, index)
     seen = still(field, camera, views.world.background)
@@ -185,7 +187,9 @@ def _compared(views: ImageSet, index: int, field: TriplaneField) -> tuple[dict[s
     ours = seen.opacity.numpy() > 0.5
     overlap = None if mask is None else float((ours & mask).sum() / max((ours | mask).sum(), 1))
     rays = rays_of([camera], field.frame)
-    normals = surface_normals(field.scene(), rays, seen.depth.view(1, -1))[0].view(*ours.shape, 3).numpy()
+    normals = (
+        surface_normals(FieldScene(field, field.density), rays, seen.depth.view(1, -1))[0].view(*ours.shape, 3).numpy()
+    )
     colored = np.where(ours[..., None], normals / 2 + 0.5, 1)
     images = [picture, _bytes(seen.color.numpy()), _bytes(colored)]
     return {"psnr": -10 * math.log10(max(error, 1e-10)), "silhouette_iou": overlap}, images

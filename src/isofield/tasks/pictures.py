@@ -9,12 +9,11 @@ from torch import Tensor, nn
 
 from isofield import losses
 from isofield.errors import InputError
-from isofield.fields.density import GradualLaplaceDensity
-from isofield.fields.triplane import TriplaneDecoder, TriplaneField
+from isofield.fields.rendered import RenderedField
 from isofield.frame import UnitFrame
 from isofield.render.camera import Camera
 from isofield.render.rays import Rays, rays_of
-from isofield.render.volume import March, VolumeRendering, render_volume
+from isofield.render.volume import FieldScene, March, VolumeRendering, render_volume
 from isofield.views.consistency import silhouette
 from isofield.views.image_set import ImageSet
 from isofield.views.poses import poses_of
@@ -89,12 +88,11 @@ class PosedPictures:
     probes: int = 512
     step: float = 0.01
     rate: float = 2e-3
-    table_rate: float = 5e-3
+    table_rate: float = 4e-3
 
-    def loss(self, field: TriplaneField, data: Pixels) -> Float[Tensor, ""]:
+    def loss(self, field: RenderedField, data: Pixels) -> Float[Tensor, ""]:
         rays, color, mask = data.draw(self.rays)
-        scene = field.scene()
-        rendering = render_volume(scene, rays, self.march, data.background)
+        rendering = render_volume(FieldScene(field, field.density), rays, self.march, data.background)
         loss = (rendering.color[0] - color).abs().mean()
         known = ~mask.isnan()
         if known.any():
@@ -108,27 +106,21 @@ class PosedPictures:
         near = Rays(*(part[:, : self.probes] for part in rays)).at(depth)[0, :, 0]
         return torch.cat([anywhere, near]).clamp(-1 + self.step, 1 - self.step)
 
-    def _slopes(self, field: TriplaneField, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+    def _slopes(self, field: RenderedField, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         """Gradients from the values at the corners of a small tetrahedron around each point."""
         corners = points[:, None] + self.step * TETRAHEDRON
-        values = field.scene().value(corners.view(1, -1, 3)).view(-1, 4)
+        values = field.sdf(corners.view(-1, 3)).view(-1, 4)
         return values @ TETRAHEDRON / (4 * self.step)
 
 
-def new_field(frame: UnitFrame, size: int = 64, channels: int = 16) -> TriplaneField:
-    """A ball in the frame, drawn from torch's global generator."""
-    decoder = TriplaneDecoder(channels, density=GradualLaplaceDensity(0.05, floor=2e-3), octaves=3)
-    return TriplaneField(nn.Parameter(0.02 * torch.randn(3, channels, size, size)), decoder, frame)
-
-
-def still(field: TriplaneField, camera: Camera, background: tuple[float, float, float]) -> VolumeRendering:
+def still(field: RenderedField, camera: Camera, background: tuple[float, float, float]) -> VolumeRendering:
     """A whole picture without jitter or gradients: colour (h, w, 3), depth and opacity (h, w)."""
     rays, march = rays_of([camera], field.frame), March(64, 64, jitter=False, above=1e-4)
     behind, parts = torch.tensor(background), []
     with torch.no_grad():
         for i in range(0, camera.width * camera.height, AT_ONCE):
             some = Rays(*(part[:, i : i + AT_ONCE] for part in rays))
-            parts.append(render_volume(field.scene(), some, march, behind))
+            parts.append(render_volume(FieldScene(field, field.density), some, march, behind))
     joined = (torch.cat(part, 1)[0] for part in zip(*parts, strict=True))
     return VolumeRendering(*(part.view(camera.height, camera.width, *part.shape[1:]) for part in joined))
 

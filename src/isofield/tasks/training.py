@@ -14,20 +14,20 @@ from torch import Tensor
 
 from isofield.errors import IsofieldError
 from isofield.fields.neural import NeuralField
+from isofield.fields.rendered import RenderedField
 from isofield.fields.space import ShapeSpace
-from isofield.fields.triplane import TriplaneField
 from isofield.interrupt import Interruption
 from isofield.runs import Run
 from isofield.tasks.objectives import Objective, TrainingData
 
-Learned = NeuralField | ShapeSpace | TriplaneField
+Learned = NeuralField | ShapeSpace | RenderedField
 
 SAMPLES_PER_STEP = 256  # so that each sample is seen about 16 times
 FEWEST, MOST = 100_000, 2_000_000  # samples
 HOLD, FINAL = 0.3, 0.02  # the rates stay for this share of the schedule, then fall exponentially to this share
 QUICK, HASTE = 1200, 4.0  # hash grids learn faster in schedules of fewer steps, by their ratio and at most so much
 LEAST = 600  # steps
-TABLE, CODES = (".table", "planes"), ("codes", "hues")  # how names of tables of features end; names of codes
+TABLE, CODES = ".table", ("codes", "hues")  # how names of hash tables end; names of codes
 SAVES, LOGS = 5, 100  # checkpoints of a run; lines of its log
 DIVERGED = "training diverged; lower the objective's rates"
 
@@ -130,7 +130,7 @@ class Clock:
 
 
 def tables(field: Learned) -> list[Tensor]:
-    """The hash tables, or planes of features, among its parameters."""
+    """The hash tables among its parameters."""
     return [parameter for name, parameter in field.named_parameters() if name.endswith(TABLE)]
 
 
