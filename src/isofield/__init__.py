@@ -25,6 +25,7 @@ _HOMES = {
     "ExactField": "isofield.fields.exact",
     "SparseGrid": "isofield.fields.grid",
     "NeuralField": "isofield.fields.neural",
+    "ShapeSpace": "isofield.fields.space",
     "extract": "isofield.meshing.extract",
     "evaluate": "isofield.metrics.evaluate",
     "fit": "isofield.tasks.fit",

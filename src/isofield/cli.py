@@ -24,6 +24,7 @@ from isofield.settings import (
     DemoSettings,
     EvaluateSettings,
     FitSettings,
+    GenerateSettings,
     InspectSettings,
     MeshSettings,
     RenderSettings,
@@ -197,6 +198,15 @@ def _train_geogen(settings: TrainGeoGenSettings) -> Answer:
     return Answer(report, table_text(report))
 
 
+def _generate(settings: GenerateSettings) -> Answer:
+    check_exists(settings.input)
+    real_path(settings.output)
+    from isofield.tasks.generate import run_generate
+
+    report = run_generate(settings)
+    return Answer(report, table_text({key: value for key, value in report.items() if key != "shapes"}))
+
+
 def _demo(settings: DemoSettings) -> Answer:
     if settings.output.exists() and not settings.output.is_dir():
         raise InputError(settings.output, "is a file", "name a folder")
@@ -218,6 +228,7 @@ VERBS: dict[str, tuple[type, Callable[[Any], Answer]]] = {
     "synthesize": (SynthesizeSettings, _synthesize),
     "sample": (SampleSettings, _sample),
     "train": (TrainSettings, _train),
+    "generate": (GenerateSettings, _generate),
     "demo": (DemoSettings, _demo),
 }
 # Verbs of two words, which have flags of their own

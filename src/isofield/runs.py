@@ -130,15 +130,18 @@ def load(
     """The field of a run's newest undamaged checkpoint, or of one checkpoint folder; raises InputError.
 
     shape: the name of one of the shapes of a shape space, which has a field for each. latent_seed: of the latent that a
-    generator is given, drawn to the mean by the truncation; None: the mean of its latents.
+    generator is given, drawn to the mean by the truncation; None: the mean of its latents. Of a shape space: of a code.
     """
     from isofield.fields.field import Field
     from isofield.fields.space import ShapeSpace
+    from isofield.models.drawing import SpaceGenerator
     from isofield.models.geogen import GeoGen
 
     found = _newest(Path(folder))
     if isinstance(found, GeoGen) and shape is None:
         return found.field(found.mapping.mean if latent_seed is None else found.latent(latent_seed, truncation))
+    if isinstance(found, ShapeSpace) and latent_seed is not None:
+        return SpaceGenerator(found).draw((latent_seed, 0, 0), truncation).field
     if latent_seed is not None:
         raise InputError("--latent-seed", f"{folder} holds no generator", "leave it out")
     if not isinstance(found, ShapeSpace):
@@ -153,7 +156,8 @@ def load(
 
 
 def load_space(folder: str | Path) -> "ShapeSpace":
-    """The shape space of a run's newest undamaged checkpoint, or of one checkpoint folder; raises InputError."""
+    """The shape space of a run's newest undamaged checkpoint, of one checkpoint folder, or of one of DeepSDF's
+    experiments; raises InputError."""
     from isofield.fields.space import ShapeSpace
 
     found = _newest(Path(folder))
@@ -173,6 +177,10 @@ def load_generator(folder: str | Path) -> "GeoGen":
 
 
 def _newest(folder: Path) -> "Saveable":
+    from isofield.fields.deepsdf import is_deepsdf, load_deepsdf
+
+    if is_deepsdf(folder):
+        return load_deepsdf(folder)
     if NAME.fullmatch(folder.name):
         return load_checkpoint(folder).field()
     config = read_config(folder)

@@ -108,7 +108,8 @@ class MeshSettings:
     shape: str | None = None
     """Name of a shape, where the run is a space of many."""
     latent_seed: int | None = None
-    """Draw a latent by this seed, where the run is a generator; without it the mean shape is extracted."""
+    """Draw a new shape by this seed, where the run is a generator or a space of many: of a space, what `generate` draws
+    first; of a generator, without it the mean shape is extracted."""
     truncation: float = 0.7
     """How far from the mean latents go: less is more usual, 1 as drawn."""
     up: Literal["y", "z"] | None = None
@@ -128,6 +129,10 @@ class MeshSettings:
 
     def __post_init__(self) -> None:
         _check_at_least(self, resolution=2, faces=4)
+        if self.latent_seed is not None and self.latent_seed < 0:
+            raise InputError("--latent-seed", f"{self.latent_seed} is too small", "give at least 0")
+        if self.latent_seed is not None and self.shape is not None:
+            raise InputError("--shape, --latent-seed", "both say which shape", "choose one")
         if (self.units is None) != (self.from_units is None):
             given, missing = ("--units", "--from-units") if self.units else ("--from-units", "--units")
             raise InputError(given, "is half of a conversion", f"give {missing} too: files seldom say their units")
@@ -520,6 +525,53 @@ class TrainGeoGenSettings:
 
 
 @dataclass(frozen=True)
+class GenerateSettings:
+    """Draw new shapes from what a run has learned; or go from one of its shapes to another, or add them up.
+
+    A folder that this verb wrote before is replaced.
+    """
+
+    input: Positional[Path]
+    """Run folder of a shape space, one of its checkpoints, or an experiment of DeepSDF."""
+    output: Output
+    """Folder to write: 00000.ply .glb .png ..., sheet.png, report.json"""
+    count: Annotated[int | None, arg(name="n", aliases=("-n",))] = None
+    """How many new shapes (8)."""
+    truncation: float = 0.7
+    """How far from what is usual they go: 0 is the most usual shape, 1 as codes are spread."""
+    class_name: Annotated[str | None, arg(name="class")] = None
+    """Draw shapes of this class only."""
+    prior: Literal["mixture", "gaussian"] = "mixture"
+    """What is taken for the distribution of codes, in each class: several normal distributions, or one."""
+    interpolate: tuple[str, ...] = ()
+    """A B [STEPS]: no new shapes but so many (8) from trained shape A to B, in strip.png and video.gif."""
+    arithmetic: tuple[str, str, str] | None = None
+    """A B C: the shape with the code a - b + c of trained shapes, in strip.png."""
+    resolution: int = 256
+    """Lattice points along the longest side."""
+    seed: int = 0
+    """Seed of every random number."""
+    json: bool = False
+    """Print the report as one JSON object on stdout, and nothing else there."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def __post_init__(self) -> None:
+        _check_at_least(self, resolution=2)
+        if self.count is not None and self.count < 1:
+            raise InputError("-n", f"{self.count} shapes are none", "give at least 1")
+        if not 0 <= self.truncation < float("inf"):
+            raise InputError("--truncation", f"{self.truncation} is no factor", "give 1, or less for usual shapes")
+        asked = [("-n", self.count), ("--interpolate", self.interpolate), ("--arithmetic", self.arithmetic)]
+        if len(given := [flag for flag, value in asked if value]) > 1:
+            raise InputError(", ".join(given), "each says what to make", "choose one")
+        steps = self.interpolate[2:]
+        if self.interpolate and (len(self.interpolate) < 2 or len(steps) > 1 or not all(map(_is_step_count, steps))):
+            fault = f"{' '.join(self.interpolate)!r} are not two shapes and perhaps a number from 2 to 1000"
+            raise InputError("--interpolate", fault, "give A B, or A B STEPS")
+
+
+@dataclass(frozen=True)
 class DemoSettings:
     """Run the main job on bundled models and show it on a page that needs no network."""
 
@@ -542,6 +594,10 @@ def config_of(settings: Any) -> dict[str, Any]:
     ways = ("output", "restart", "json", "debug")
     values = {key: value for key, value in asdict(settings).items() if key not in ways}
     return {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
+
+
+def _is_step_count(text: str) -> bool:
+    return text.isdecimal() and 2 <= int(text) <= 1000
 
 
 def _check_at_least(settings: Any, **least: int) -> None:

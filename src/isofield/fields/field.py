@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 import torch
+import trimesh
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
@@ -33,6 +34,12 @@ class Field(ABC):
     ) -> Float[Tensor, "n 3"]:
         """sRGB in [0, 1] at points of the unit frame, for unit view directions (camera to point) if they matter."""
         raise AttributeError(f"{type(self).__name__} has no colour; look at has_color first")
+
+    def mesh(self, resolution: int = 256) -> trimesh.Trimesh:
+        """Its surface, closed, in the user's frame: `isofield.extract`, which says more, without what it says."""
+        from isofield.meshing.extract import extract
+
+        return extract(self, resolution).mesh
 
 
 def sdf_numpy(field: Field, points: Shaped[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -121,7 +122,7 @@ class ShapeSpace(nn.Module):
 
     @classmethod
     def load(cls, run: str | Path) -> "ShapeSpace":
-        """The space of a run of `isofield train auto-decoder`; raises InputError."""
+        """The space of a run of `isofield train auto-decoder`, or of an experiment of DeepSDF; raises InputError."""
         from isofield.runs import load_space
 
         return load_space(run)
@@ -177,6 +178,24 @@ class ShapeSpace(nn.Module):
         hue = None if self.hues is None else self.hues[i].detach()
         return self.decode(self.codes[i].detach(), self.members[i].label, hue, self.members[i].frame)
 
+    def interpolate(self, a: str | ShapeField, b: str | ShapeField, steps: int = 8) -> list[ShapeField]:
+        """Fields from one shape to another, both included, their codes on a line. Shapes: fields of this space, or
+        names of trained ones."""
+        ends = [self.field(end) if isinstance(end, str) else end for end in (a, b)]
+        return [combined(ends, (1 - t, t)) for t in np.linspace(0, 1, steps).tolist()]
+
+    def sample(
+        self, n: int, *, seed: int = 0, label: str | None = None, truncation: float = 0.7, sampler: Any = None
+    ) -> list[Field]:
+        """Fields of new shapes, in the unit frame: what `isofield generate --seed` draws.
+
+        label: of one class only. sampler: a prior, not yet fitted; by default `isofield.models.priors.Mixture()`.
+        """
+        from isofield.models.drawing import SpaceGenerator
+
+        generator = SpaceGenerator(self, sampler, label)
+        return [generator.draw((seed, i, 0), truncation).field for i in range(n)]
+
     def spec(self) -> dict[str, Any]:
         return {
             "type": "ShapeSpace",
@@ -199,6 +218,19 @@ class ShapeSpace(nn.Module):
             space = cls(LatentDecoder.restore(spec["decoder"]), members, classes=classes, painter=painter)
         space.load_state_dict({name: value.float() for name, value in tensors.items()})
         return space.eval().requires_grad_(False)
+
+
+def combined(shapes: Sequence[ShapeField], weights: Sequence[float | int]) -> ShapeField:
+    """The shape whose codes are the sum of those of some shapes of one space, weighted; so is its place, and its size
+    is the product of theirs to the power of the weights. Weights that add up to 1 give a shape of the space."""
+
+    def total(vectors: list[Tensor]) -> Tensor:
+        return (torch.stack(vectors) * torch.tensor(weights)[:, None]).sum(0)
+
+    x, y, z = (np.array(weights) @ np.array([shape.frame.center for shape in shapes])).tolist()
+    frame = UnitFrame((x, y, z), math.prod(shape.frame.scale**w for shape, w in zip(shapes, weights, strict=True)))
+    latent, hue = total([shape.latent for shape in shapes]), total([shape.hue for shape in shapes])
+    return ShapeField(shapes[0].decoder, latent, shapes[0].painter, hue, frame)
 
 
 def _stored(module: nn.Module) -> dict[str, Tensor]:

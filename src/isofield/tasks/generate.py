@@ -1,0 +1,217 @@
+"""`isofield generate`: new shapes of a run by a prior over its codes, ways between trained ones, sums of them."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trimesh
+
+from isofield.errors import InputError, IsofieldError
+from isofield.fields.field import Field
+from isofield.fields.space import ShapeField, ShapeSpace, combined
+from isofield.files import is_plain, read_json, replacing_folder, write_json
+from isofield.mesh.audit import Audit, audit_file
+from isofield.mesh.write import write_mesh
+from isofield.meshing.extract import Extraction, extract
+from isofield.models.drawing import Drawn, Generator, SpaceGenerator
+from isofield.models.priors import Mixture
+from isofield.progress import progress
+from isofield.render.camera import orbit
+from isofield.render.pictures import save_png, view
+from isofield.render.shade import picture
+from isofield.render.sheet import captioned, save_gif
+from isofield.runs import load_space
+from isofield.settings import GenerateSettings
+from isofield.tasks.novelty import Novelty, compared, unit_mesh
+
+VERB = "generate"  # in report.json: that the folder is one of this verb's, and may be replaced
+OURS = re.compile(r"\d{5,}\.(ply|glb|png)|(sheet|strip)\.png|video\.gif|report\.json")
+TRIES = 5  # draws of a shape, until one has a surface
+COUNT, STEPS = 8, 8  # shapes, and fields on a way, by default
+PIXELS, CELL, FRAMES = 320, 200, 24  # of a picture and in a sheet; pictures in a video, one way
+AZIMUTH, ELEVATION, UP = 35.0, 20.0, (0, 1, 0)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A shape as it is written. empty: draws before it that had no surface."""
+
+    name: str
+    drawn: Drawn
+    extraction: Extraction
+    empty: int = 0
+
+
+def run_generate(settings: GenerateSettings) -> dict[str, Any]:
+    """Write OUT whole or not at all; returns what report.json holds. A folder that this verb wrote is replaced.
+
+    Raises InputError for bad names, and for an output that holds something else; IsofieldError where no draw has a
+    surface.
+    """
+    _check_replaceable(settings.output)
+    space = load_space(settings.input)
+    with replacing_folder(settings.output) as folder:
+        if settings.interpolate:
+            facts = _interpolate(space, settings, folder)
+        elif settings.arithmetic:
+            facts = _add(space, settings, folder)
+        else:
+            facts = _draw(generator_of(space, settings.prior, settings.class_name), settings, folder)
+        report = {"verb": VERB, "input": str(settings.input), "resolution": settings.resolution, **facts}
+        write_json(folder / "report.json", report)
+    return report
+
+
+def generator_of(found: ShapeSpace, prior: str = "mixture", label: str | None = None) -> Generator:
+    """What draws new shapes of a loaded run."""
+    return SpaceGenerator(found, Mixture(1 if prior == "gaussian" else None), label)
+
+
+def drawn_surface(
+    generator: Generator, seed: int, index: int, truncation: float, resolution: int
+) -> tuple[Drawn, Extraction, int]:
+    """Shape number `index` of a seed, and how many draws before it had no surface: other ones are tried for them.
+
+    Raises IsofieldError when too many have none.
+    """
+    for attempt in range(TRIES):
+        drawn = generator.draw((seed, index, attempt), truncation)
+        surface = _surface(drawn.field, resolution)
+        if surface is not None:
+            return drawn, surface, attempt
+    raise IsofieldError(f"{TRIES} draws in a row have no surface; lower --truncation, or train longer")
+
+
+def _draw(generator: Generator, settings: GenerateSettings, folder: Path) -> dict[str, Any]:
+    count = settings.count or COUNT
+    made: list[Made] = []
+    lost = 0
+    with progress(VERB, count) as advance:
+        for index in range(count):
+            arguments = (settings.seed, index, settings.truncation, settings.resolution)
+            try:
+                made.append(Made(f"{len(made):05d}", *drawn_surface(generator, *arguments)))
+            except IsofieldError:
+                lost += 1
+            advance(index + 1)
+    if not made:
+        raise IsofieldError(f"none of {TRIES * count} draws has a surface; lower --truncation, or train longer")
+    found, among = compared([shape.extraction for shape in made], [s.drawn.field for s in made], generator)
+    entries = [_written(shape, folder) | _told(near) for shape, near in zip(made, found, strict=True)]
+    for entry, shape in zip(entries, made, strict=True):
+        entry["label"] = shape.drawn.label
+    save_png(_sheet(made, found), folder / "sheet.png")
+    empty = sum(shape.empty for shape in made) + TRIES * lost
+    return {
+        "seed": settings.seed,
+        "prior": settings.prior,
+        "class": settings.class_name,
+        "truncation": settings.truncation,
+        "count": len(made),
+        "empty": empty,
+        **_summary(entries),
+        **among,
+        "shapes": entries,
+    }
+
+
+def _interpolate(space: ShapeSpace, settings: GenerateSettings, folder: Path) -> dict[str, Any]:
+    """Shapes on the way from one to another, in a strip, and a video of the way and back."""
+    first, last, *number = settings.interpolate
+    steps = int(number[0]) if number else STEPS
+    fields = space.interpolate(first, last, steps)
+    made = _surfaces(fields, settings.resolution, VERB)
+    if not made:
+        raise IsofieldError("no shape on the way has a surface; train longer")
+    entries = [_written(shape, folder) for shape in made]
+    views = [view(shape.extraction.mesh, CELL, AZIMUTH, ELEVATION, up=UP) for shape in made]
+    titles = [f"{int(shape.name) / max(steps - 1, 1):.2f}" for shape in made]
+    save_png(captioned(views, titles, columns=8), folder / "strip.png")
+    way = _surfaces(space.interpolate(first, last, FRAMES), min(settings.resolution, 96), "video")
+    stills = [_still(shape.extraction) for shape in way]
+    save_gif([*stills, *stills[-2:0:-1]], folder / "video.gif")
+    return {"interpolate": [first, last], "count": len(made), **_summary(entries), "shapes": entries}
+
+
+def _add(space: ShapeSpace, settings: GenerateSettings, folder: Path) -> dict[str, Any]:
+    """a - b + c, in the place of no one."""
+    assert settings.arithmetic is not None
+    terms = [space.field(name) for name in settings.arithmetic]
+    total = combined(terms, (1, -1, 1))
+    made = _surfaces([*terms, total], settings.resolution, VERB)
+    if not made or made[-1].name != "00003":
+        raise IsofieldError("the sum has no surface; try other shapes")
+    result = Made("00000", made[-1].drawn, made[-1].extraction)
+    entry = _written(result, folder)
+    titles = {"00000": "a", "00001": "- b", "00002": "+ c", "00003": "="}
+    views = [view(shape.extraction.mesh, CELL, AZIMUTH, ELEVATION, up=UP) for shape in made]
+    save_png(captioned(views, [titles[shape.name] for shape in made]), folder / "strip.png")
+    return {"arithmetic": list(settings.arithmetic), "count": 1, **_summary([entry]), "shapes": [entry]}
+
+
+def _surfaces(fields: list[ShapeField], resolution: int, label: str) -> list[Made]:
+    """Those of the fields that have one, named by their numbers."""
+    made = []
+    with progress(label, len(fields)) as advance:
+        for index, field in enumerate(fields):
+            if (surface := _surface(field, resolution)) is not None:
+                made.append(Made(f"{index:05d}", Drawn(field), surface))
+            advance(index + 1)
+    return made
+
+
+def _surface(field: Field, resolution: int) -> Extraction | None:
+    try:
+        return extract(field, resolution)
+    except InputError:
+        raise
+    except IsofieldError:  # it has none
+        return None
+
+
+def _written(made: Made, folder: Path) -> dict[str, Any]:
+    mesh = made.extraction.mesh
+    for suffix in (".ply", ".glb"):
+        write_mesh(mesh, folder / f"{made.name}{suffix}")
+    save_png(view(mesh, PIXELS, AZIMUTH, ELEVATION, up=UP), folder / f"{made.name}.png")
+    found: Audit = audit_file(folder / f"{made.name}.ply")
+    numbers = {key: getattr(found, key) for key in ("watertight", "manifold", "components", "euler", "volume")}
+    return {"name": made.name, **numbers, "empty": made.empty}
+
+
+def _told(near: Novelty | None) -> dict[str, Any]:
+    return {"nearest": near.name if near else None, "novelty": near.distance if near else None}
+
+
+def _summary(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "closed": sum(entry["watertight"] and entry["manifold"] for entry in entries),
+        "single": sum(entry["components"] == 1 for entry in entries),
+    }
+
+
+def _sheet(made: list[Made], found: list[Novelty | None]) -> np.ndarray:
+    """Each new shape, and beside it the nearest trained one."""
+    views, titles = [], []
+    for shape, near in zip(made, found, strict=True):
+        meshes: list[trimesh.Trimesh] = [shape.extraction.mesh, *([near.mesh] if near else [])]
+        views += [view(mesh, CELL, AZIMUTH, ELEVATION, up=UP) for mesh in meshes]
+        titles += [shape.name, *([f"nearest, {near.distance:.3f}"] if near else [])]
+    return captioned(views, titles, columns=8)
+
+
+def _still(extraction: Extraction) -> np.ndarray:
+    """From one place for all pictures of a video: of the unit frame, whose shapes keep their sizes."""
+    return picture(unit_mesh(extraction), orbit(AZIMUTH, ELEVATION, size=PIXELS))
+
+
+def _check_replaceable(path: Path) -> None:
+    """A folder that is not there, empty, or of this verb alone."""
+    if not path.is_dir() or not any(path.iterdir()):
+        return
+    report = path / "report.json"
+    ours = is_plain(report) and isinstance(found := read_json(report), dict) and found.get("verb") == VERB
+    if not ours or any(not OURS.fullmatch(entry.name) for entry in path.iterdir()):
+        raise InputError(path, "holds other things than an earlier `isofield generate`", "choose another output")
