@@ -3,9 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
+import trimesh
 from jaxtyping import Bool, Float, Shaped
 
+from isofield.frame import UnitFrame
+from isofield.mesh.cleanup import clean_faces
 from isofield.mesh.distance import MeshDistance
+from isofield.mesh.sample import face_normals, sample_surface
+
+PROBES, STEP = 2000, 1e-4  # points on a mesh, and how far from it their sides are asked
 
 
 @dataclass(frozen=True)
@@ -37,3 +43,15 @@ def sides(
 ) -> Sides:
     """Winding numbers at points moved by `step` against and along the normals."""
     return Sides(surface.winding_number(points - step * normals), surface.winding_number(points + step * normals))
+
+
+def enclosed_share(mesh: trimesh.Trimesh, seed: int = 0) -> float:
+    """Share of a mesh's area, by 2,000 points, around which it bounds an inside: 1 of a closed one, 0 of a sheet."""
+    frame = UnitFrame.of(np.asarray(mesh.vertices)[np.unique(mesh.faces)])
+    vertices = frame.to_unit(mesh.vertices)
+    faces = clean_faces(vertices, np.asarray(mesh.faces))[0]
+    if not len(faces):
+        return 0.0
+    points, face = sample_surface(trimesh.Trimesh(vertices, faces, process=False), PROBES, seed)
+    both = sides(MeshDistance(vertices, faces), points, face_normals(vertices, faces)[face], STEP)
+    return float(both.encloses.mean())
