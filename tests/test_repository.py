@@ -80,7 +80,7 @@ def test_every_requirement_is_pinned():
     extras = project["optional-dependencies"]
     wanted = [
         *project["dependencies"],
-        *(line for name in ("dev", "docs", "texture", "compare", "view") for line in extras[name]),
+        *(line for name in ("dev", "docs", "texture", "compare", "view", "train") for line in extras[name]),
     ]
     pinned = {normal(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
     assert {normal(line) for line in wanted} <= pinned

@@ -182,6 +182,9 @@ def _sample(settings: SampleSettings) -> Answer:
 
 def _train(settings: TrainSettings) -> Answer:
     check_exists(settings.input)
+    for path in (settings.descriptions, settings.text_model):
+        if path is not None:
+            check_exists(path)
     real_path(settings.output)
     from isofield.tasks.train import run_train
 

@@ -382,6 +382,12 @@ class SampleSettings:
     """File that says the class of each shape: JSON {"name": "class"}, or lines name,class."""
     per_class: int | None = None
     """So many shapes of each class, drawn by the seed."""
+    signs: Literal["auto", "winding", "none"] = "auto"
+    """Sign of the distance: by the winding number, none, or by what the shape is: none of points, and of meshes that
+    enclose less than half of what they show."""
+    shine: float | None = None
+    """Store colours as the camera of their view direction sees them under a fixed lamp, with highlights so strong: 0
+    for none. By default colours are the surface's own."""
     jobs: int | None = None
     """Processes at a time; by default one for each core."""
     backend: str = "loky"
@@ -397,6 +403,10 @@ class SampleSettings:
 
     def __post_init__(self) -> None:
         _check_at_least(self, count=16, per_class=1, jobs=1)
+        if self.shine is not None and not 0 <= self.shine <= 1:
+            raise InputError("--shine", f"{self.shine} is no strength", "give a number from 0 to 1")
+        if self.format == "deepsdf" and self.signs == "none":
+            raise InputError("--signs", "DeepSDF's files are inside and outside samples", "take --format store")
 
 
 @dataclass(frozen=True)
@@ -417,9 +427,9 @@ class TrainSettings:
     """Seconds of training (300 if no length is given); turned into steps once, and stored."""
     steps: int | None = None
     """Training steps, exactly: same machine, seed and steps give the same bytes."""
-    preset: Literal["default", "deepsdf", "seed"] = "default"
-    """deepsdf: 8x512 and codes of 256, clamped L1; seed: SIREN behind Fourier features, L1 with normals. What follows
-    changes single parts of a preset."""
+    preset: Literal["default", "deepsdf", "seed", "sal"] = "default"
+    """deepsdf: 8x512 and codes of 256, clamped L1; seed: SIREN behind Fourier features, L1 with normals; sal: where
+    the store has distances without sign, and there the default. What follows changes single parts of a preset."""
     encoding: Literal["hash", "fourier", "positional", "none"] | None = None
     """How points enter the network."""
     activation: Literal["relu", "softplus", "sine", "hosc"] | None = None
@@ -440,12 +450,23 @@ class TrainSettings:
     """Shapes in each step."""
     points: int | None = None
     """Samples of each of them."""
-    classes: Literal["none", "one-hot", "learned"] = "none"
-    """What the network is told of the class of a shape."""
+    classes: Literal["none", "one-hot", "learned", "text"] = "none"
+    """What the network is told of the class of a shape; text: its name, by the words and letters in it."""
+    descriptions: Path | None = None
+    """With --classes text: file that describes each class, JSON {"sofa": "couch, a long soft seat"} or lines
+    sofa,text."""
+    text_model: Path | None = None
+    """With --classes text: folder of a sentence-transformer or CLIP that reads names and descriptions instead."""
     color: Literal["none", "plain", "directed"] = "none"
     """plain: learn colour too; directed: colour that depends on the view direction."""
     draw: int = 6
     """Shapes drawn at every checkpoint."""
+    processes: int = 1
+    """That train together, each on its share of a step's shapes; on GPUs one for each."""
+    device: Literal["cpu", "gpu"] = "cpu"
+    """Where to train; gpu needs a torch that finds one."""
+    precision: Literal["32", "bf16"] = "32"
+    """bf16: products of the networks with 8 bits of mantissa; faster on processors made for it, less exact."""
     seed: int = 0
     """Seed of every random number."""
     restart: bool = False
@@ -460,13 +481,16 @@ class TrainSettings:
             raise InputError(
                 "train", "geogen has flags of its own", "write it first: isofield train geogen VIEWS -o RUN"
             )
-        _check_at_least(self, steps=1, code=1, width=1, depth=1, shapes=1, points=1, draw=0)
+        _check_at_least(self, steps=1, code=1, width=1, depth=1, shapes=1, points=1, draw=0, processes=1)
         if self.budget is not None and not 0 < self.budget < float("inf"):
             raise InputError("--budget", f"{self.budget} seconds are no length", "give a positive number of seconds")
         if self.budget is not None and self.steps is not None:
             raise InputError("--budget, --steps", "both give the length", "choose one")
         if self.balance is not None and not 0 <= self.balance <= 1:
             raise InputError("--balance", f"{self.balance} is no share", "give a number from 0 to 1")
+        for name, given in (("descriptions", self.descriptions), ("text-model", self.text_model)):
+            if given is not None and self.classes != "text":
+                raise InputError(f"--{name}", "is for --classes text", "give that too")
         for name, weight in (("normals", self.normals), ("eikonal", self.eikonal)):
             if weight is not None and not 0 <= weight < float("inf"):
                 raise InputError(f"--{name}", f"{weight} is no weight", "give 0 or a positive number")

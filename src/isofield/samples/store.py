@@ -32,7 +32,7 @@ Columns = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Shape:
-    """What the manifest says of one shape."""
+    """What the manifest says of one shape; signed: whether its distances tell inside from outside."""
 
     name: str
     path: Path
@@ -41,6 +41,7 @@ class Shape:
     frame: UnitFrame
     label: str | None
     source: str
+    signed: bool = True
 
 
 def columns_of(samples: SdfSamples) -> dict[str, np.ndarray]:
@@ -115,6 +116,7 @@ def _shape(folder: Path, entry: dict[str, Any]) -> Shape:
     return Shape(
         entry["name"], folder / Path(entry["file"]).name, int(entry["count"]), tuple(entry["columns"]),
         UnitFrame.from_json(entry["frame"]), entry["label"], entry["source"],
+        bool(entry.get("signed", True)),
     )  # fmt: skip
 
 

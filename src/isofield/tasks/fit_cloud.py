@@ -33,7 +33,7 @@ from isofield.tasks.choice import network, recipe
 from isofield.tasks.cloud_results import Result, extracted, write_cloud_results
 from isofield.tasks.fit import fit, seeded
 from isofield.tasks.objectives import Objective
-from isofield.tasks.sal import SignAgnostic, check_sign, sign_agnostic_start, sign_test
+from isofield.tasks.sal import SignAgnostic, check_sign, points_alone, sign_agnostic_start, sign_test
 from isofield.tasks.training import Clock, Cost
 
 DOUBTFUL, HOPELESS = 0.8, 0.5  # mean confidence of estimated sides: below, a warning is due; sides are given up
@@ -164,7 +164,7 @@ def _result(cloud: Cloud, settings: FitSettings, run: Run, clock: Clock) -> tupl
         mesh, field = _user_mesh(_surface(cloud)), _network(cloud, settings)
         trained, cost = _trained(mesh, field, recipe(settings), settings, run, clock.read(0))
         return extracted(run.folder, trained, settings.resolution), cost
-    mesh, field = _bare(cloud), _sign_agnostic(cloud, settings)
+    mesh, field = points_alone(cloud), _sign_agnostic(cloud, settings)
     trained, cost = _trained(mesh, field, SignAgnostic(), settings, run, clock.read(0))
     tested = sign_test(trained, trained.frame.to_unit(cloud.points))
     check_sign(tested, cloud.source)
@@ -191,7 +191,9 @@ def _network(cloud: Cloud, settings: FitSettings) -> NeuralField:
 
 def _sign_agnostic(cloud: Cloud, settings: FitSettings) -> NeuralField:
     with seeded(settings.seed):
-        return sign_agnostic_start(_bare(cloud), None if cloud.colors is None else default_color(), settings.seed)
+        return sign_agnostic_start(
+            points_alone(cloud), None if cloud.colors is None else default_color(), settings.seed
+        )
 
 
 def _computed(cloud: Cloud, settings: FitSettings) -> PointsField | ExactField | SparseGrid:
@@ -216,14 +218,6 @@ def _pivoted(cloud: Cloud) -> trimesh.Trimesh:
     """Triangles between the points, in the user's coordinates."""
     mesh = ball_pivoting(*_oriented(cloud))
     mesh.vertices = frame_of(cloud).to_user(np.asarray(mesh.vertices))
-    return mesh
-
-
-def _bare(cloud: Cloud) -> trimesh.Trimesh:
-    """The points as a mesh without faces."""
-    mesh = trimesh.Trimesh(cloud.points, np.zeros((0, 3), np.int64), process=False)
-    if cloud.colors is not None:
-        mesh.visual = ColorVisuals(mesh, vertex_colors=cloud.colors)
     return mesh
 
 

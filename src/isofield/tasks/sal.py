@@ -14,8 +14,10 @@ import trimesh
 from jaxtyping import Float, Shaped
 from scipy.spatial import cKDTree
 from torch import Tensor
+from trimesh.visual import ColorVisuals
 
 from isofield import losses
+from isofield.cloud.cloud import Cloud
 from isofield.errors import InputError, IsofieldError
 from isofield.fields.activations import Softplus
 from isofield.fields.encodings import PositionalCode
@@ -187,6 +189,14 @@ class _UnsignedSurface:
             return surface_colors(self.mesh, found.face, self.frame.to_user(found.point))
         _, near = cKDTree(self.frame.to_unit(self.mesh.vertices)).query(found.point)
         return np.asarray(self.mesh.visual.vertex_colors)[near, :3] / 255.0  # type: ignore[union-attr]
+
+
+def points_alone(cloud: Cloud) -> trimesh.Trimesh:
+    """The points and colours of a cloud as a mesh without faces."""
+    mesh = trimesh.Trimesh(cloud.points, np.zeros((0, 3), np.int64), process=False)
+    if cloud.colors is not None:
+        mesh.visual = ColorVisuals(mesh, vertex_colors=cloud.colors)
+    return mesh
 
 
 def surface_frame(mesh: trimesh.Trimesh) -> UnitFrame:

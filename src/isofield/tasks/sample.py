@@ -7,28 +7,36 @@ import csv
 import sys
 import time
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from isofield.cloud.clean import clean
+from isofield.cloud.read import looks_like_cloud, read_cloud
 from isofield.errors import InputError, IsofieldError
 from isofield.files import is_plain, read_json, sha256, write_json
 from isofield.frame import UnitFrame
 from isofield.jobs import map_jobs
 from isofield.mesh.color import color_kind
+from isofield.mesh.enclosure import enclosed_share
 from isofield.mesh.read import READABLE, read_mesh
 from isofield.mesh.sample import DEEPSDF_NEAR, DEEPSDF_NEAR_FRACTION, sample
+from isofield.mesh.shine import seen_colors
 from isofield.progress import progress
 from isofield.runs import open_run
 from isofield.samples import deepsdf
 from isofield.samples.store import FORMAT, MANIFEST, SUFFIX, Columns, columns_of, read_about, write_shape
 from isofield.settings import SampleSettings, config_of
 from isofield.tasks.render import mesh_files
+from isofield.tasks.sal import SignAgnostic, points_alone
 
 NEAR, NEAR_FRACTION = (*DEEPSDF_NEAR, 0.005), 0.9  # standard deviations around the surface, and their share
-NPZ = ".npz"
+ENCLOSED = 0.5  # a mesh of which a smaller share of the area bounds an inside has distances without sign
+MOST_POINTS = 200_000  # of a cloud
+NPZ = ".npz"  # DeepSDF's
+CLOUDS = (".xyz", ".pcd", ".las", ".laz")  # that are points by their name; .ply and .obj by what is in them
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ def run_sample(settings: SampleSettings) -> dict[str, Any]:
     process writes to the store, and where it was begun with other settings.
     """
     begun = time.perf_counter()
-    files = mesh_files(settings.input, (*READABLE, NPZ))
+    files = mesh_files(settings.input, (*READABLE, NPZ, *CLOUDS))
     labels = _labels(settings, files)
     chosen = _balanced(labels, settings) if settings.per_class else list(files)
     suffix = SUFFIX if settings.format == "store" else NPZ
@@ -88,6 +96,7 @@ def run_sample(settings: SampleSettings) -> dict[str, Any]:
         "shapes": len(shapes),
         "samples": sum(entry["count"] for entry in shapes),
         "classes": sorted({entry["label"] for entry in shapes if entry["label"] is not None}),
+        "unsigned": sum(not entry["signed"] for entry in shapes),
         "resumed": sum(result.entry is not None and not result.made for result in results),
         "failed": failed,
         "seconds": time.perf_counter() - begun,
@@ -99,25 +108,51 @@ def sample_shape(job: SampleJob) -> Sampled:
     try:
         digest = sha256(job.source)
         if made := not _is_done(job, digest):
-            columns, frame = _columns(job)
-            _write(job, columns, {"source_sha256": digest, "label": job.label, "frame": frame.to_json()})
+            columns, frame, signed = _columns(job)
+            about = {"source_sha256": digest, "label": job.label, "frame": frame.to_json(), "signed": signed}
+            _write(job, columns, about)
         return Sampled(_entry(job), made=made)
     except (IsofieldError, OSError) as error:
         return Sampled(None, str(error))
 
 
-def _columns(job: SampleJob) -> tuple[Columns, UnitFrame]:
+def _columns(job: SampleJob) -> tuple[Columns, UnitFrame, bool]:
+    """What is stored, the frame of the shape, and whether its distances have a sign."""
     if job.source.suffix.lower() == NPZ:
-        return deepsdf.read_npz(job.source, job.seed), UnitFrame()
+        return deepsdf.read_npz(job.source, job.seed), UnitFrame(), True
+    if looks_like_cloud(job.source):
+        return _of_points(job)
     mesh = read_mesh(job.source)
+    signed = job.settings.signs == "winding" or (job.settings.signs == "auto" and enclosed_share(mesh) >= ENCLOSED)
     as_deepsdf = job.settings.format == "deepsdf"
+    if as_deepsdf and not signed:
+        fault = f"encloses less than {ENCLOSED:.0%} of what it shows: it has no inside"
+        raise InputError(job.source, fault, "take --format store, or --signs winding")
     colored = color_kind(mesh) != "none"
     samples = sample(
         mesh, job.settings.count, seed=job.seed, near=DEEPSDF_NEAR if as_deepsdf else NEAR,
         near_fraction=DEEPSDF_NEAR_FRACTION if as_deepsdf else NEAR_FRACTION, directions=colored,
         source=str(job.source),
     )  # fmt: skip
-    return columns_of(samples), samples.frame
+    if job.settings.shine is not None and samples.colors is not None and samples.directions is not None:
+        lit = seen_colors(samples.colors, samples.normals, samples.directions, job.settings.shine)
+        samples = replace(samples, colors=lit.astype(np.float32))
+    columns = columns_of(samples)
+    if not signed:
+        columns["sdf"] = np.abs(columns["sdf"])
+        del columns["normals"]  # of faces that need not agree about their sides
+    return columns, samples.frame, signed
+
+
+def _of_points(job: SampleJob) -> tuple[Columns, UnitFrame, bool]:
+    """Unsigned distances to the discs of cleaned points; colours have no side to be seen from."""
+    if job.settings.signs == "winding" or job.settings.format == "deepsdf":
+        raise InputError(job.source, "is a cloud of points: its distances have no sign", "fit and mesh it first")
+    cloud, _ = clean(read_cloud(job.source), at_most=MOST_POINTS)
+    samples = SignAgnostic().samples(points_alone(cloud), job.settings.count, job.seed)
+    columns = columns_of(samples)
+    del columns["normals"]
+    return columns, samples.frame, False
 
 
 def _write(job: SampleJob, columns: Columns, about: dict[str, Any]) -> None:
@@ -152,13 +187,13 @@ def _beside(path: Path) -> Path:
 def _entry(job: SampleJob) -> dict[str, Any]:
     about = _about(job)
     entry = {"name": job.name, "file": job.target.name, "sha256": sha256(job.target), "source": str(job.source)}
-    return {**entry, **{key: about[key] for key in ("source_sha256", "label", "frame", "columns", "count")}}
+    return {**entry, **{key: about[key] for key in ("source_sha256", "label", "frame", "columns", "count", "signed")}}
 
 
 def _labels(settings: SampleSettings, files: dict[str, Path]) -> dict[str, str | None]:
     """Class of each shape: of the file of classes, else the folder below the input, else the manifest beside it."""
     if settings.classes is not None:
-        given = _classes(settings.classes)
+        given = read_table(settings.classes)
         found = {name: given.get(name, given.get(path.name)) for name, path in files.items()}
         if missing := [name for name, label in found.items() if label is None]:
             raise InputError(settings.classes, f"names no class for {missing[0]}", "add one for each shape")
@@ -177,19 +212,19 @@ def _labels_beside(folder: Path) -> dict[str, str]:
     return {entry["mesh"]: entry["label"] for entry in entries}
 
 
-def _classes(path: Path) -> dict[str, str]:
-    """Name -> class, of a JSON object or of lines "name,class"."""
+def read_table(path: Path) -> dict[str, str]:
+    """Name -> text, of a JSON object or of lines "name,text"; raises InputError."""
     if path.suffix.lower() == ".json":
         content = read_json(path)
         if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
-            raise InputError(path, "is no object of names and classes", 'write {"chair_01": "chair"}')
+            raise InputError(path, "is no object of names and texts", 'write {"chair_01": "chair"}')
         return content
     with path.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.reader(file) if row]
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
-            raise InputError(path, f"line {number} has {len(row)} columns", "write lines of name,class")
-    return {name.strip(): label.strip() for name, label in rows}
+            raise InputError(path, f"line {number} has {len(row)} columns", 'write lines of name,text (or name,"a, b")')
+    return {name.strip(): text.strip() for name, text in rows}
 
 
 def _balanced(labels: dict[str, str | None], settings: SampleSettings) -> list[str]:

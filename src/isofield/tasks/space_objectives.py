@@ -13,6 +13,7 @@ from isofield.errors import InputError
 from isofield.fields.space import ShapeSpace
 from isofield.samples.store import SampleStore
 from isofield.tasks.objectives import DistanceLoss
+from isofield.tasks.team import Team
 
 MEMORY = 0.9  # of the running mean of a shape's loss, each time it is drawn
 
@@ -29,19 +30,26 @@ class Batch(NamedTuple):
 
 
 class StoreData:
-    """Batches of a store: of each shape a run of rows from a random place, so that only those are read."""
+    """Batches of a store: of each shape a run of rows from a random place, so that only those are read.
 
-    def __init__(self, store: SampleStore):
-        self.store = store
+    Of the shapes asked for, a process of a team gets its share.
+    """
+
+    def __init__(self, store: SampleStore, team: Team | None = None):
+        self.store, self.team = store, team or Team()
+        self.signed = torch.tensor([shape.signed for shape in store.shapes])
 
     def draw(self, shapes: Int[Tensor, " s"], count: int) -> Batch:
+        """At most `count` samples of each."""
         counts = [self.store.shapes[i].count for i in shapes.tolist()]
         count = min(count, *counts)
         places = torch.rand(len(shapes), dtype=torch.float64).tolist()
-        starts = [int(place * (total - count + 1)) for place, total in zip(places, counts, strict=True)]
-        rows = [self.store.rows(shape, start, count) for shape, start in zip(shapes.tolist(), starts, strict=True)]
+        starts = torch.tensor([int(place * (total - count + 1)) for place, total in zip(places, counts, strict=True)])
+        own = zip(self.team.share(shapes).tolist(), self.team.share(starts).tolist(), strict=True)
+        rows = [self.store.rows(shape, start, count) for shape, start in own]
         known = set.intersection(*(set(row) for row in rows))
         stacked = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in known}
+        stacked = {name: values.to(self.team.device) for name, values in stacked.items()}
         if "colors" in stacked:
             stacked["colors"] = stacked["colors"] / 255
         return Batch(*(stacked.get(name) for name in Batch._fields))  # type: ignore[arg-type]
@@ -60,7 +68,8 @@ class SharedDistances:
     running loss, not evenly, so that the few hard ones are not given up for the many.
     code_weight: of the mean length of the codes, as in the code of DeepSDF's authors. eikonal_weight, normal_weight: of
     IGR's terms, at the samples and on the surface; each costs a second derivative. code_bound: of the length of codes.
-    color_share: colour is learned at every so-manieth sample.
+    color_share: colour is learned at every so-manieth sample. Of shapes whose distances have no sign, that of |f| is
+    compared: with L1 it is the loss of SAL (Atzmon & Lipman 2020).
     """
 
     distance_loss: DistanceLoss = _relative_l1
@@ -77,8 +86,9 @@ class SharedDistances:
     color_share: int = 4
 
     def loss(self, space: ShapeSpace, data: StoreData) -> Float[Tensor, ""]:
-        chosen = self._choose(space.difficulty)
-        batch = data.draw(chosen, self.points)
+        """Of one step; in a team, this process's part of it: all parts add up to the whole."""
+        together = self._choose(space.difficulty.cpu())
+        batch, chosen = data.draw(together, self.points), data.team.share(together)
         points = batch.points.clone() if self.eikonal_weight else batch.points
         points.requires_grad_(self.eikonal_weight > 0)
         if self.code_bound is not None:
@@ -86,8 +96,9 @@ class SharedDistances:
                 space.codes.renorm_(2, 0, self.code_bound)
         latents = space.latents(chosen)
         found = space.decoder(points, latents)
-        each = torch.vmap(self.distance_loss)(found, batch.sdf)
-        _remember(space.difficulty, chosen, each.detach())
+        agnostic = ~data.signed[chosen].to(found.device)[:, None]
+        each = torch.vmap(self.distance_loss)(torch.where(agnostic, found.abs(), found), batch.sdf)
+        _remember(space.difficulty, together, data.team.joined(each.detach(), len(together)))
         loss = each.mean() + self.code_weight * space.codes[chosen].norm(dim=1).mean()
         if self.eikonal_weight:
             loss = loss + self.eikonal_weight * losses.eikonal(_slopes(found, points).flatten(0, 1))
@@ -95,7 +106,7 @@ class SharedDistances:
             loss = loss + self.normal_weight * self._normal_loss(space, latents, batch)
         if space.painter is not None:
             loss = loss + self._color_loss(space, chosen, latents, points.detach(), batch)
-        return loss
+        return loss * (len(chosen) / len(together))
 
     def _choose(self, difficulty: Tensor) -> Tensor:
         """Different shapes, some evenly and some by difficulty; those never drawn count as the hardest."""
@@ -138,6 +149,11 @@ def deepsdf_recipe() -> SharedDistances:
 def seed_recipe() -> SharedDistances:
     """arXiv 2410.12725: L1, eikonal term and normals, every shape alike; weights and rates are ours, it states none."""
     return SharedDistances(losses.l1, balance=0.0, eikonal_weight=0.01, normal_weight=0.01, rate=1e-4, code_rate=1e-3)
+
+
+def sign_agnostic_recipe() -> SharedDistances:
+    """SAL's loss: L1, nowhere weighted, which pulls a field through the surface rather than back from it."""
+    return SharedDistances(losses.l1, 16, 512, rate=1e-3, table_rate=1e-3, code_rate=1e-3)
 
 
 def _slopes(values: Tensor, points: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from isofield.fields.space import ShapeSpace
 from isofield.interrupt import Interruption
 from isofield.runs import Run
 from isofield.tasks.objectives import Objective, TrainingData
+from isofield.tasks.team import Team
 
 Learned = NeuralField | ShapeSpace | RenderedField
 
@@ -119,13 +120,15 @@ class Cost:
 
 
 class Clock:
-    """Reads the cost of what was done before and since."""
+    """Reads the cost of what was done before and since, by all processes of a team."""
 
-    def __init__(self, before: Cost):
+    def __init__(self, before: Cost, team: Team | None = None):
         self.before, self.wall, self.cpu = before, time.perf_counter(), time.process_time()
+        self.team = team or Team()
 
     def read(self, steps: int) -> Cost:
-        wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
+        wall, own = time.perf_counter() - self.wall, time.process_time() - self.cpu
+        cpu = self.team.total(torch.tensor(own, dtype=torch.float64, device=self.team.device)).item()
         return Cost(steps, self.before.seconds + wall, self.before.cpu_seconds + cpu)
 
 
@@ -137,11 +140,12 @@ def tables(field: Learned) -> list[Tensor]:
 class Training:
     """A field or a shape space, its objective, what that draws from, and Adam (Kingma & Ba 2015).
 
-    Networks, hash tables and codes have a rate each.
+    Networks, hash tables and codes have a rate each. team: the processes whose losses and gradients are added up.
     """
 
-    def __init__(self, field: Learned, objective: Any, data: Any, length: Length, seed: int):
+    def __init__(self, field: Learned, objective: Any, data: Any, length: Length, seed: int, team: Team | None = None):
         self.field, self.objective, self.data, self.length, self.seed = field, objective, data, length, seed
+        self.team = team or Team()
         hashed, named = tables(field), dict(field.named_parameters())
         codes = [named.pop(name) for name in CODES if name in named]
         networks = [parameter for name, parameter in named.items() if not name.endswith(TABLE)]
@@ -155,13 +159,15 @@ class Training:
         field.train()
 
     def step(self, step: int) -> Tensor:
-        """One step, whose randomness comes from (seed, step) alone; returns the loss."""
+        """One step, whose randomness comes from (seed, step) alone; returns the loss, or this process's part of it."""
         torch.manual_seed(int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0]))
         for group in self.adam.param_groups:
             group["lr"] = group["rate"] * self.haste(step) * self.length.rate(step)
         self.adam.zero_grad()
-        loss = self.objective.loss(self.field, self.data)
+        with self.team.precision():
+            loss = self.objective.loss(self.field, self.data)
         loss.backward()
+        self.team.add_up(self.field.parameters())
         self.adam.step()
         return loss.detach()
 
@@ -201,16 +207,16 @@ def train(
 
     Raises IsofieldError when loss or weights are no numbers, Interrupted (everything saved) when asked to stop.
     """
-    steps, cost = training.length.steps, clock.before
+    steps, cost, team = training.length.steps, clock.before, training.team
     log_every, save_every = max(1, steps // LOGS), -(-steps // SAVES)
     for step in range(clock.before.steps, steps):
         loss = training.step(step)
         done = step + 1
-        stop = interruption.requested and done < steps  # asked once: a request from here on waits for the next step
+        stop = team.any(interruption.requested) and done < steps  # asked once: a later request waits for a step
         last = done == steps or stop
         if last or done % log_every == 0:
-            _report(loss.item(), done, training.length.rate(step), run, advance)
-        if last or (run and done % save_every == 0):
+            _report(team.total(loss).item(), done, training.length.rate(step), run, advance)
+        if last or ((run or team.size > 1) and done % save_every == 0):
             cost = clock.read(done)
             _save(training, done, cost, run)
             if draw and not stop:

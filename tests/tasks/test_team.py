@@ -1,0 +1,135 @@
+"""Processes that train together: what they add up to is what one does alone."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from safetensors.torch import load_file
+
+from isofield.cli import main
+from isofield.errors import InputError
+from isofield.fields.activations import Relu
+from isofield.fields.decoder import LatentDecoder
+from isofield.fields.encodings import PositionalCode
+from isofield.fields.mlp import MLP
+from isofield.fields.space import Member, ShapeSpace
+from isofield.runs import list_checkpoints
+from isofield.samples.store import SampleStore
+from isofield.tasks.space_objectives import SharedDistances, StoreData
+from isofield.tasks.team import Team
+from isofield.tasks.training import Length, Training
+
+FABRIC = importlib.util.find_spec("lightning_fabric") is not None
+SMALL = ("--code", "4", "--width", "16", "--depth", "2", "--shapes", "3", "--points", "64", "--draw", "1")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("family")
+    for k in range(5):
+        ball = trimesh.creation.icosphere(2)
+        trimesh.Trimesh(ball.vertices * (1, 0.5 + 0.1 * k, 1), ball.faces, process=False).export(folder / f"{k}.ply")
+    assert main(["sample", str(folder), "-o", str(folder / "store"), "--count", "2000", "--jobs", "1"]) == 0
+    return folder / "store"
+
+
+def command(store: Path, run: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "isofield", "train", "auto-decoder", str(store), "-o", str(run), *SMALL, *more]
+
+
+def state(run: Path) -> dict[str, torch.Tensor]:
+    found = load_file(list_checkpoints(run)[-1][1] / "state.safetensors")
+    return {name: value for name, value in found.items() if name != "cost"}
+
+
+def fresh(store: SampleStore) -> ShapeSpace:
+    torch.manual_seed(0)
+    decoder = LatentDecoder(PositionalCode(2), MLP(15, 1, 16, 2, Relu()), 4, modulated=True)
+    return ShapeSpace(decoder, [Member(shape.name) for shape in store.shapes])
+
+
+def test_losses_and_gradients_of_all_shares_add_up_to_those_of_the_whole_batch(store):
+    """Without other processes: two teams of which each plays one part of three shapes, so unequal ones."""
+    samples, parts = SampleStore(store), []
+    for team in (Team(), Team(0, 2), Team(1, 2)):
+        space, recipe = fresh(samples), SharedDistances(shapes=3, points=64, normal_weight=0.1, eikonal_weight=0.1)
+        torch.manual_seed(1)
+        mine = Told(team.rank, team.size) if team.size > 1 else team
+        loss = recipe.loss(space, StoreData(samples, mine))
+        loss.backward()
+        parts.append((loss.detach(), torch.cat([p.grad.flatten() for p in space.parameters()])))
+    whole, one, other = parts
+    torch.testing.assert_close(one[0] + other[0], whole[0], atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(one[1] + other[1], whole[1], atol=1e-6, rtol=1e-5)
+
+
+class Told(Team):
+    """A member whose partner says nothing."""
+
+    def total(self, values):
+        return values
+
+
+def test_one_process_alone_needs_no_fabric():
+    alone = Team.launch(1)
+    assert (alone.rank, alone.size, alone.leads, alone.fabric) == (0, 1, True, None)
+    values = torch.arange(5.0)
+    assert alone.share(values) is not values
+    torch.testing.assert_close(alone.share(values), values)
+    assert alone.joined(values, 5) is values
+    assert alone.told("x") == "x"
+
+
+def test_what_cannot_be_launched_is_said(store, tmp_path, monkeypatch, capsys):
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="--device gpu"):
+            Team.launch(1, "gpu")
+    monkeypatch.setitem(sys.modules, "lightning_fabric", None)
+    with pytest.raises(InputError, match=r"isofield\[train\]"):
+        Team.launch(2)
+    call = [*command(store, tmp_path / "run")[3:], "--processes"]
+    assert main([*call, "4"]) == 2
+    assert "more than the 3 shapes of a step" in capsys.readouterr().err
+    assert main([*call, "2"]) == 1  # here, the command line is pytest's
+    assert "give train_space a team" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not FABRIC, reason="needs lightning-fabric")
+def test_two_processes_equal_one(store, tmp_path):
+    """On the union batch: weights after one step and ten, each rounded differently."""
+    both, samples = tmp_path / "both", SampleStore(store)
+    done = subprocess.run(command(store, both, "--steps", "10", "--processes", "2"), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Error" not in done.stderr
+    alone = tmp_path / "alone"
+    assert main([*command(store, alone, "--steps", "10")[3:]]) == 0
+    for name, value in state(alone).items():
+        torch.testing.assert_close(state(both)[name], value, atol=1e-5, rtol=1e-5, msg=name)
+    assert len((both / "log.jsonl").read_text().splitlines()) == 10
+    assert Training(fresh(samples), SharedDistances(), StoreData(samples), Length.of_steps(1), 0).team.size == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FABRIC or os.name != "posix", reason="needs lightning-fabric and POSIX signals")
+def test_two_processes_killed_and_gone_on_with_are_the_same(store, tmp_path):
+    """Bit for bit, whenever the kill comes; and nobody is left behind."""
+    steps = ("--steps", "300", "--processes", "2")
+    assert subprocess.run(command(store, tmp_path / "whole", *steps), capture_output=True).returncode == 0
+    parts = command(store, tmp_path / "parts", *steps)
+    process = subprocess.Popen(parts, stderr=subprocess.PIPE, start_new_session=True)
+    while not (tmp_path / "parts" / "log.jsonl").exists() and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(float(np.random.default_rng().uniform(0, 1)))
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=120)  # until the other one has closed its end too
+    assert subprocess.run(parts, capture_output=True).returncode == 0
+    whole, other = state(tmp_path / "whole"), state(tmp_path / "parts")
+    assert all(torch.equal(whole[name], other[name]) for name in whole)
