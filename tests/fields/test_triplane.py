@@ -12,6 +12,7 @@ from isofield.fields.field import gradient
 from isofield.fields.triplane import TriplaneDecoder, TriplaneField, Triplanes
 from isofield.fields.triplane_look_up import look_up, look_up_plain
 from isofield.frame import UnitFrame
+from isofield.losses import eikonal
 from isofield.runs import load, open_run
 
 VARIANTS = [
@@ -184,6 +185,36 @@ def test_the_gradient_of_the_field_is_that_of_finite_differences():
     steps = 1e-6 * torch.eye(3, dtype=torch.float64)
     differences = torch.stack([(field.sdf(points + e) - field.sdf(points - e)) / 2e-6 for e in steps], 1)
     torch.testing.assert_close(gradient(field, points), differences, atol=1e-6, rtol=1e-5)
+
+
+def test_the_gradient_of_the_eikonal_loss_is_that_of_finite_differences():
+    torch.manual_seed(3)
+    decoder = TriplaneDecoder(3, width=8).double()
+    torch.nn.init.normal_(decoder.shape_net[2].weight, 0, 0.3)
+    planes, direction = random_planes(3, 3, 6, 6).double(), random_planes(3, 3, 6, 6, seed=1).double()
+    points = (random_planes(40, 3, seed=4) * 0.4).double()
+
+    def loss(h):
+        return eikonal(gradient(TriplaneField(planes + h * direction, decoder), points))
+
+    h = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(loss(h), h)
+    measured = (loss(1e-5) - loss(-1e-5)) / 2e-5
+    assert slope.item() == pytest.approx(measured.item(), rel=1e-5)
+
+
+def test_a_gradient_of_a_gradient_with_respect_to_planes_alone():
+    """R1-like: the compiled decoder passes on to its plain twin."""
+    torch.manual_seed(0)
+    found = []
+    decoder, points = TriplaneDecoder(3, width=8), random_planes(1, 30, 3, seed=1) * 0.4
+    torch.nn.init.normal_(decoder.shape_net[2].weight, 0, 0.3)
+    for dtype in (torch.float32, torch.float64):
+        planes = random_planes(1, 3, 3, 6, 6).to(dtype).requires_grad_()
+        value = decoder.to(dtype).value(planes, points.to(dtype))
+        (slope,) = torch.autograd.grad(value.square().sum(), planes, create_graph=True)
+        found.append(torch.autograd.grad(slope.square().sum(), planes)[0])
+    torch.testing.assert_close(found[0].double(), found[1], atol=1e-5, rtol=1e-4)
 
 
 def test_a_triplane_is_saved_and_meshed_as_any_field(tmp_path, capsys):

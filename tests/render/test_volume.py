@@ -195,6 +195,18 @@ def test_rays_that_miss_change_nothing(scenes):
     torch.testing.assert_close(only.color[0], rendering.color[0, hits[0]])
 
 
+@pytest.mark.parametrize("march", [STILL, FULL])
+def test_a_camera_that_looks_away_sees_the_background(scenes, march):
+    planes, decoder, _ = scenes
+    away = rays_of([orbit(k, 0, 30.0, 10.0, size=4, target=(50.0, 0.0, 0.0)) for k in (0, 90, 180)])
+    rendering = render_volume(Triplanes(planes, decoder), away, march, torch.full((5,), 0.3))
+    assert not (away.far > away.near).any()
+    assert (rendering.color == 0.3).all()
+    assert (rendering.opacity == 0).all()
+    field = render_volume(scene_of(Ball(), 0.01), type(away)(*(part[:1] for part in away)), march)
+    assert field.color.shape == (1, 16, 3)
+
+
 def test_no_colour_below_a_weight_is_a_small_change_and_keeps_the_brightness(scenes):
     planes, decoder, rays = scenes
     scene = Triplanes(planes, decoder)

@@ -176,7 +176,7 @@ def _light(color: Tensor, share: Tensor, chosen: Tensor | None) -> Tensor:
     """Sum over the samples of each ray of share times colour; those chosen carry the share of the others."""
     b, r, m = share.shape
     if chosen is None:
-        return (share[:, :, None] @ color.view(b, r, m, -1))[:, :, 0]
+        return (share[:, :, None] @ color.view(b, r, m, color.shape[2]))[:, :, 0]
     part = nn.functional.pad(share.flatten(1), (0, 1)).gather(1, chosen)
     ray = chosen.div(m, rounding_mode="floor") + torch.arange(b, device=chosen.device)[:, None] * (r + 1)
     light = color.new_zeros(b * (r + 1), color.shape[2] + 1)
