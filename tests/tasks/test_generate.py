@@ -23,7 +23,6 @@ from isofield.models.drawing import SpaceGenerator
 from isofield.models.priors import Mixture
 from isofield.runs import open_run
 from isofield.tasks import generate
-from isofield.tasks.generate import CELL
 
 ROUND = 0.1
 SIDES = {"flat": (0.5, 0.1, 0.5), "tall": (0.2, 0.7, 0.2)}  # mean half sides of the boxes of a class
@@ -80,6 +79,12 @@ def size_of(picture: Path) -> tuple[int, int]:
         return image.size
 
 
+@pytest.fixture(autouse=True)
+def small_pictures(monkeypatch) -> None:
+    monkeypatch.setattr(generate, "PIXELS", 40)
+    monkeypatch.setattr(generate, "CELL", 64)
+
+
 @pytest.fixture(scope="module")
 def box_run(tmp_path_factory) -> Path:
     return saved(boxes(), tmp_path_factory.mktemp("boxes") / "run")
@@ -101,7 +106,7 @@ def test_new_shapes_are_closed_of_their_class_and_stand_beside_the_nearest_train
         assert entry["volume"] == pytest.approx(8 * np.prod(sides + ROUND), rel=0.35)
     assert 0 < report["novelty_of_trained"] < 0.1
     assert report["compared"] == [4, 4]
-    assert size_of(tmp_path / "out" / "sheet.png")[0] == 4 * 2 * CELL
+    assert size_of(tmp_path / "out" / "sheet.png")[0] == 4 * 2 * generate.CELL
 
 
 def test_the_same_seed_gives_the_same_bytes_and_more_shapes_leave_the_first_as_they_were(box_run, tmp_path):
@@ -127,15 +132,15 @@ def test_truncation_leads_to_the_mean_of_the_class():
 
 def test_draws_without_surface_are_counted_and_others_drawn(tmp_path):
     """Boxes about as large as 0: some codes are of none."""
-    space = boxes(12, labelled=False)
+    space = boxes(3, labelled=False)
     space.codes -= torch.tensor([SIDES[name[:4]] for name in space.names])
     folder = saved(space, tmp_path / "run")
-    assert run("generate", folder, "-n", 6, "-o", tmp_path / "out", "--resolution", 24, "--truncation", 2) == 0
+    assert run("generate", folder, "-n", 4, "-o", tmp_path / "out", "--resolution", 16, "--truncation", 2) == 0
     report = report_of(tmp_path / "out")
     assert report["empty"] > 0
     assert report["count"] == len(list((tmp_path / "out").glob("0*.ply"))) > 0
     space.codes -= 1
-    assert run("generate", saved(space, tmp_path / "none"), "-n", 1, "-o", tmp_path / "no", "--resolution", 24) == 1
+    assert run("generate", saved(space, tmp_path / "none"), "-n", 1, "-o", tmp_path / "no", "--resolution", 8) == 1
     assert not (tmp_path / "no").exists()
 
 
@@ -154,7 +159,7 @@ def test_the_way_from_one_shape_to_another_is_even_and_ends_in_both(box_run, tmp
         np.testing.assert_allclose(mesh.bounds.mean(0), PLACE.center, atol=0.05)
     with Image.open(tmp_path / "way" / "video.gif") as video:
         assert video.n_frames == 2 * 4 - 2
-    assert size_of(tmp_path / "way" / "strip.png")[0] == 3 * CELL
+    assert size_of(tmp_path / "way" / "strip.png")[0] == 3 * generate.CELL
     ends = space.interpolate("flat0", "tall1", 2)
     points = torch.rand(50, 3) * 2 - 1
     torch.testing.assert_close(ends[1].sdf(points), space.field("tall1").sdf(points), atol=0, rtol=0)
