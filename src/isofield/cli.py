@@ -27,6 +27,7 @@ from isofield.settings import (
     GenerateSettings,
     InspectSettings,
     MeshSettings,
+    ReconstructSettings,
     RenderSettings,
     RepairSettings,
     SampleSettings,
@@ -210,6 +211,15 @@ def _generate(settings: GenerateSettings) -> Answer:
     return Answer(report, table_text({key: value for key, value in report.items() if key != "shapes"}))
 
 
+def _reconstruct(settings: ReconstructSettings) -> Answer:
+    check_exists(settings.input)
+    real_path(settings.output)
+    from isofield.tasks.reconstruct import described, run_reconstruct
+
+    report = run_reconstruct(settings)
+    return Answer(report, described(report, settings.output))
+
+
 def _demo(settings: DemoSettings) -> Answer:
     if settings.output.exists() and not settings.output.is_dir():
         raise InputError(settings.output, "is a file", "name a folder")
@@ -232,6 +242,7 @@ VERBS: dict[str, tuple[type, Callable[[Any], Answer]]] = {
     "sample": (SampleSettings, _sample),
     "train": (TrainSettings, _train),
     "generate": (GenerateSettings, _generate),
+    "reconstruct": (ReconstructSettings, _reconstruct),
     "demo": (DemoSettings, _demo),
 }
 # Verbs of two words, which have flags of their own

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from isofield.models.geogen import GeoGen
 
 KEPT = 2  # checkpoints
-RESULTS = ("mesh.ply", "mesh.glb", "preview.png", "report.json")
+RESULTS = ("mesh.ply", "mesh.glb", "seen.glb", "preview.png", "report.json", "code.safetensors")
 SETTLED = "settled"
 _MARK = "isofield_run"
 

@@ -596,6 +596,53 @@ class GenerateSettings:
 
 
 @dataclass(frozen=True)
+class ReconstructSettings:
+    """Find the shape of a trained space that explains a scan, whole or partial, best.
+
+    What was seen is told from what was invented, and how sure the result is.
+    """
+
+    input: Positional[Path]
+    """Mesh; samples (.safetensors of a store, DeepSDF's .npz); points: .ply .xyz .txt .pcd .npz .obj .las; depth
+    picture NAME.depth.npy of a set of pictures, whose dataset.json has its camera."""
+    prior: Path
+    """Run of `isofield train auto-decoder`, or one of its checkpoints."""
+    output: Output
+    """Run folder to write: meshes, report.json, code.safetensors, preview.png, a checkpoint."""
+    align: bool = False
+    """Estimate rotation, translation and scale too; without it points are taken to lie in the frame of the space."""
+    class_name: Annotated[str, arg(name="class")] = "auto"
+    """Class of the shape; auto: the one that fits best."""
+    method: Literal["gauss-newton", "adam"] = "gauss-newton"
+    """adam: DeepSDF's 800 iterations, to compare with."""
+    starts: int = 8
+    """Codes that the search starts from: means of the classes and trained shapes near the scan."""
+    refine: int = 0
+    """Passes of refinement on other points, half of them those that fit worst."""
+    thin: float = 0.0
+    """Weight of a loss for samples near the surface on its wrong side, which keeps thin parts."""
+    finetune: int = 0
+    """Steps of tuning the network to this shape afterwards, for what no code expresses."""
+    resolution: int = 256
+    """Points along the longest side of the lattice that the mesh is extracted on."""
+    seed: int = 0
+    """Seed of every random number."""
+    restart: bool = False
+    """Remove the run in the output folder and begin anew."""
+    json: bool = False
+    """Print the report as one JSON object on stdout, and nothing else there."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def __post_init__(self) -> None:
+        _check_at_least(self, resolution=2, starts=1, refine=0, finetune=0)
+        if not 0 <= self.thin < float("inf"):
+            raise InputError("--thin", f"{self.thin} is no weight", "give 0 or a positive number")
+        if self.method == "adam" and (self.align or self.refine or self.thin):
+            raise InputError("--method", "adam knows no --align, --refine or --thin", "leave them out")
+
+
+@dataclass(frozen=True)
 class DemoSettings:
     """Run the main job on bundled models and show it on a page that needs no network."""
 

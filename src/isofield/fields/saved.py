@@ -89,6 +89,12 @@ def _space() -> type[Saveable]:
     return ShapeSpace
 
 
+def _turned() -> type[Saveable]:
+    from isofield.fields.turned import TurnedField
+
+    return TurnedField
+
+
 CLASSES: dict[str, Callable[[], type[Saveable]]] = {
     "ExactField": _exact,
     "SparseGrid": _grid,
@@ -100,6 +106,7 @@ CLASSES: dict[str, Callable[[], type[Saveable]]] = {
     "TriplaneField": _triplane,
     "RenderedField": _rendered,
     "ShapeField": _shape,
+    "TurnedField": _turned,
     "ShapeSpace": _space,
 }
 

@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from isofield.errors import InputError
@@ -16,6 +16,9 @@ from isofield.fields.classes import ClassTable
 from isofield.fields.decoder import ColorBranch, LatentDecoder
 from isofield.fields.field import Field
 from isofield.frame import UnitFrame
+
+if TYPE_CHECKING:
+    from isofield.tasks.reconstruct import Reconstruction
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,15 @@ class ShapeSpace(nn.Module):
 
         generator = SpaceGenerator(self, sampler, label)
         return [generator.draw((seed, i, 0), truncation).field for i in range(n)]
+
+    def reconstruct(
+        self, points: Shaped[np.ndarray, "n 3"], normals: Shaped[np.ndarray, "n 3"] | None = None, **options: Any
+    ) -> "Reconstruction":
+        """The shape that explains points of its surface, and outward normals there where known, best: see
+        `isofield.tasks.reconstruct.reconstruct_points`, which takes the options."""
+        from isofield.tasks.reconstruct import reconstruct_points
+
+        return reconstruct_points(self, points, normals, **options)
 
     def spec(self) -> dict[str, Any]:
         return {

@@ -17,13 +17,14 @@ from isofield.mesh.color import color_kind, surface_colors
 from isofield.mesh.glb import glb_bytes
 
 WRITABLE = (".ply", ".glb", ".obj", ".stl")
+MARKS = {"seen": ("u1", "uchar"), "deviation": ("<f4", "float")}  # what a .ply says of vertices: see docs/command.md
 
 
 def write_mesh(mesh: trimesh.Trimesh, path: str | PathLike, *, up: Literal["y", "z"] | None = None) -> None:
     """Write the mesh with normals and vertex colours in its own coordinates, in one step (a crash leaves no half file).
 
     up="y": the mesh has z up and is turned so that y is up; up="z": the reverse; None leaves the axes alone.
-    .ply binary, float32 unless that would merge vertices, with any vertex attribute `seen`; .glb float32 around the
+    .ply binary, float32 unless that would merge vertices, with the vertex attributes of MARKS; .glb float32 around the
     centre, moved by its node, linear COLOR_0; .obj `v x y z r g b`; .stl binary float32. Face colours become vertex
     colours, with vertices split where colours meet; textures are looked up at the vertices. Missing folders are made.
     Raises InputError before any work if the extension is unknown or the folder is not writable, IsofieldError if the
@@ -38,11 +39,13 @@ def write_mesh(mesh: trimesh.Trimesh, path: str | PathLike, *, up: Literal["y", 
     if isinstance(mesh.visual, ColorVisuals) and mesh.visual.kind == "face":
         chosen, faces, colors = _split_by_color(faces, mesh.visual.face_colors[:, :3])
         vertices, normals = vertices[chosen], normals[chosen]
-    marked = "seen" in mesh.vertex_attributes and len(vertices) == len(mesh.vertices)
-    seen = np.asarray(mesh.vertex_attributes["seen"]) if marked else None
+    whole = len(vertices) == len(mesh.vertices)
+    marks = {
+        name: np.asarray(mesh.vertex_attributes[name]) for name in MARKS if whole and name in mesh.vertex_attributes
+    }
     arguments = (turn(vertices, up), faces, turn(normals, up), colors)
     ply = path.suffix.lower() == ".ply"
-    data = _ply(*arguments, seen) if ply else _WRITERS[path.suffix.lower()](*arguments)
+    data = _ply(*arguments, marks) if ply else _WRITERS[path.suffix.lower()](*arguments)
     with replacing(path) as temporary:
         Path(temporary).write_bytes(data)
 
@@ -123,19 +126,19 @@ def _ply(
     faces: np.ndarray,
     normals: np.ndarray,
     colors: np.ndarray | None,
-    seen: np.ndarray | None = None,
+    marks: dict[str, np.ndarray] | None = None,
 ) -> bytes:
     kind, name = ("<f4", "float") if _stays_distinct(vertices) else ("<f8", "double")
     columns = [(axis, kind, name) for axis in "xyz"] + [(f"n{axis}", "<f4", "float") for axis in "xyz"]
     columns += [(channel, "u1", "uchar") for channel in ("red", "green", "blue", "alpha")] if colors is not None else []
-    columns += [("seen", "u1", "uchar")] if seen is not None else []
+    columns += [(mark, *MARKS[mark]) for mark in marks or ()]
     rows = np.zeros(len(vertices), [(column, dtype) for column, dtype, _ in columns])
     for k, axis in enumerate("xyz"):
         rows[axis], rows[f"n{axis}"] = vertices[:, k], normals[:, k]
     if colors is not None:
         rows["red"], rows["green"], rows["blue"], rows["alpha"] = *colors.T, 255
-    if seen is not None:
-        rows["seen"] = seen
+    for mark, values in (marks or {}).items():
+        rows[mark] = values
     lists = np.empty(len(faces), [("count", "u1"), ("index", "<i4", (3,))])
     lists["count"], lists["index"] = 3, faces
     properties = "".join(f"property {name} {column}\n" for column, _, name in columns)

@@ -77,6 +77,12 @@ def read_about(path: Path) -> dict[str, Any]:
     return {**about, "columns": [name for name in COLUMNS if name in shapes], "count": count}
 
 
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All columns of one shape's file. Raises InputError."""
+    about, file = read_about(path), _opened(path)
+    return {name: file.get_tensor(name) for name in about["columns"]}
+
+
 class SampleStore:
     """The shapes of a store; nothing of a file is read before its rows are asked for."""
 

@@ -1,0 +1,1 @@
+"""The code of a shape space from what was observed of a shape."""
