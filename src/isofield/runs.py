@@ -166,6 +166,17 @@ def load_space(folder: str | Path) -> "ShapeSpace":
     return found
 
 
+def load_learned(folder: str | Path) -> "ShapeSpace | GeoGen":
+    """What new shapes can be drawn from: a shape space or a generator, as their own functions load them."""
+    from isofield.fields.space import ShapeSpace
+    from isofield.models.geogen import GeoGen
+
+    found = _newest(Path(folder))
+    if not isinstance(found, ShapeSpace | GeoGen):
+        raise InputError(folder, "holds no shape space and no generator", "make one with `isofield train`")
+    return found
+
+
 def load_generator(folder: str | Path) -> "GeoGen":
     """The generator of a run's newest undamaged checkpoint, or of one checkpoint folder; raises InputError."""
     from isofield.models.geogen import GeoGen

@@ -556,7 +556,7 @@ class GenerateSettings:
     """
 
     input: Positional[Path]
-    """Run folder of a shape space, one of its checkpoints, or an experiment of DeepSDF."""
+    """Run folder of a shape space or of a generator, one of its checkpoints, or an experiment of DeepSDF."""
     output: Output
     """Folder to write: 00000.ply .glb .png ..., sheet.png, report.json"""
     count: Annotated[int | None, arg(name="n", aliases=("-n",))] = None

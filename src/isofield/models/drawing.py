@@ -10,6 +10,7 @@ from torch import Tensor
 from isofield.errors import InputError
 from isofield.fields.field import Field
 from isofield.fields.space import ShapeField, ShapeSpace
+from isofield.models.geogen import GeoGen
 from isofield.models.priors import Mixture, Sampler
 
 
@@ -31,6 +32,20 @@ class Generator(Protocol):
         ...
 
     def field(self, name: str) -> Field: ...
+
+
+class LatentGenerator:
+    """Draws latents of a generator that was trained from pictures, and knows the fields of no trained shapes."""
+
+    def __init__(self, generator: GeoGen):
+        self.generator = generator
+        self.names: list[str] = []
+
+    def field(self, name: str) -> Field:
+        raise KeyError(name)
+
+    def draw(self, seeds: Sequence[int], truncation: float) -> Drawn:
+        return Drawn(self.generator.field(self.generator.latent(seeds, truncation)))
 
 
 class SpaceGenerator:

@@ -1,8 +1,10 @@
 """GeoGen's generator (Esposito et al. 2024): a latent becomes planes of features, and these a field."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -72,8 +74,12 @@ class GeoGen(nn.Module):
         generator.load_state_dict({name: value.float() for name, value in tensors.items()})
         return generator.eval().requires_grad_(False)
 
-    def latent(self, seed: int, truncation: float = 1.0, label: Float[Tensor, " 25"] | None = None) -> Tensor:
-        """w of the latent that this seed draws, the same on every device."""
+    def latent(
+        self, seeds: int | Sequence[int], truncation: float = 1.0, label: Float[Tensor, " 25"] | None = None
+    ) -> Float[Tensor, " latent"]:
+        """w of the latent that these numbers draw, the same on every device; a single one stands for (it, 0, 0)."""
+        numbers = (seeds, 0, 0) if isinstance(seeds, int) else seeds
+        seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
         z = torch.randn(1, self.architecture.latent, generator=torch.Generator().manual_seed(seed))
         where = self.mapping.mean
         return self.styles(z.to(where.device, where.dtype), None if label is None else label[None], truncation)[0]

@@ -15,14 +15,15 @@ from isofield.files import is_plain, read_json, replacing_folder, write_json
 from isofield.mesh.audit import Audit, audit_file
 from isofield.mesh.write import write_mesh
 from isofield.meshing.extract import Extraction, extract
-from isofield.models.drawing import Drawn, Generator, SpaceGenerator
+from isofield.models.drawing import Drawn, Generator, LatentGenerator, SpaceGenerator
+from isofield.models.geogen import GeoGen
 from isofield.models.priors import Mixture
 from isofield.progress import progress
 from isofield.render.camera import orbit
 from isofield.render.pictures import save_png, view
 from isofield.render.shade import picture
 from isofield.render.sheet import captioned, save_gif
-from isofield.runs import load_space
+from isofield.runs import load_learned
 from isofield.settings import GenerateSettings
 from isofield.tasks.novelty import Novelty, compared, unit_mesh
 
@@ -51,21 +52,32 @@ def run_generate(settings: GenerateSettings) -> dict[str, Any]:
     surface.
     """
     _check_replaceable(settings.output)
-    space = load_space(settings.input)
+    found = load_learned(settings.input)
     with replacing_folder(settings.output) as folder:
         if settings.interpolate:
-            facts = _interpolate(space, settings, folder)
+            facts = _interpolate(_named(found), settings, folder)
         elif settings.arithmetic:
-            facts = _add(space, settings, folder)
+            facts = _add(_named(found), settings, folder)
         else:
-            facts = _draw(generator_of(space, settings.prior, settings.class_name), settings, folder)
+            facts = _draw(generator_of(found, settings.prior, settings.class_name), settings, folder)
         report = {"verb": VERB, "input": str(settings.input), "resolution": settings.resolution, **facts}
         write_json(folder / "report.json", report)
     return report
 
 
-def generator_of(found: ShapeSpace, prior: str = "mixture", label: str | None = None) -> Generator:
-    """What draws new shapes of a loaded run."""
+def _named(found: ShapeSpace | GeoGen) -> ShapeSpace:
+    if isinstance(found, GeoGen):
+        fault = "a generator that was trained from pictures has no shapes with names"
+        raise InputError("--interpolate, --arithmetic", fault, "draw new ones with -n")
+    return found
+
+
+def generator_of(found: ShapeSpace | GeoGen, prior: str = "mixture", label: str | None = None) -> Generator:
+    """What draws new shapes of a loaded run. Raises InputError for a class that is unknown there."""
+    if isinstance(found, GeoGen):
+        if label is not None:
+            raise InputError("--class", f"{label!r} is unknown here", "leave it out: this generator has none")
+        return LatentGenerator(found)
     return SpaceGenerator(found, Mixture(1 if prior == "gaussian" else None), label)
 
 
