@@ -175,6 +175,21 @@ def test_free_space_says_that_nothing_is_there():
     assert found.code[1] < without.code[1] - 0.2
 
 
+def test_clearance_says_how_far_the_surface_is_at_least():
+    space = solids()
+    points, normals = surface(space, CODE)
+    front = (normals[:, 2] > 0.99) & (points[:, :2].abs() < 0.2).all(1)
+    beside = torch.rand(500, 3, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    beside = beside[space.decode(CODE).sdf(beside) > 0]
+    least = space.decode(CODE).sdf(beside)
+    off = []
+    for clearance in (None, least):
+        seen = Observations.of_surface(points[front], normals[front], beside, clearance=clearance)
+        off.append(fit_code(space, seen).code[1] - CODE[1])
+    assert off[0] > 0.15  # free points alone let the box be too wide by what they do not reach into
+    assert abs(off[1]) < 0.5 * off[0]
+
+
 def test_the_class_is_told_by_the_cost():
     space = solids(("box", "round"))
     for label in ("box", "round"):

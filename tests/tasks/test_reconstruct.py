@@ -24,6 +24,7 @@ from isofield.mesh.sample import sample
 from isofield.runs import load, open_run
 from isofield.samples import deepsdf
 from isofield.samples.store import columns_of, write_shape
+from isofield.tasks.scans import read_depth
 
 HALF, SIZE, CLASS = 0.5, 0.05, {"flat": -0.15, "tall": 0.15}  # half the sides, what a code of 1 and a class add to them
 TALL, FLAT = (0.53, 0.66, 0.45), (0.54, 0.31, 0.46)  # boxes of the family
@@ -191,6 +192,21 @@ def test_a_depth_picture_is_completed(reconstruct, tmp_path):
     assert report["free_points"] > 1000
     truth = UnitFrame.of(box(TALL).vertices).to_unit(box(TALL).bounds)
     np.testing.assert_allclose(read_mesh(out / "mesh.ply").bounds, truth, atol=0.06)
+
+
+def test_space_that_a_view_looks_through_is_free_as_far_as_the_picture_tells(tmp_path):
+    box(TALL).export(tmp_path / "tall.ply")
+    assert run("render", tmp_path / "tall.ply", "-o", tmp_path / "views", "--views", 1, "--size", 128) == 0
+    _, view = read_depth(next((tmp_path / "views").rglob("*.depth.npy")))
+    points = np.random.default_rng(0).uniform(-1, 1, (3000, 3))
+    clearance = view.clearance(UnitFrame(), points)
+    half = UnitFrame.of(box(TALL).vertices).to_unit(box(TALL).bounds)[1]
+    outside = np.linalg.norm(np.maximum(np.abs(points) - half, 0), axis=1)
+    assert (clearance <= outside).all()
+    assert (clearance[outside == 0] == 0).all()
+    assert clearance.max() > 0.2
+    behind = (view.camera.eye * points).sum(1) < -0.5 * np.linalg.norm(view.camera.eye) * np.linalg.norm(points, axis=1)
+    assert clearance[behind].mean() < 0.5 * clearance[(view.camera.eye * points).sum(1) > 0].mean()
 
 
 def test_align_brings_a_scan_to_the_space_and_the_result_back(reconstruct, tmp_path):

@@ -198,7 +198,12 @@ def _in_space(scan: Scan, pose: Pose | None) -> Scan:
         turned = None if colors.directions is None else colors.directions @ pose.rotation.T
         colors = Colors(pose.apply(colors.points), colors.rgb, turned)
     placed = Observations(
-        pose.apply(seen.points), seen.sdf * pose.scale, pose.apply(seen.free), seen.noise * pose.scale, colors
+        pose.apply(seen.points),
+        seen.sdf * pose.scale,
+        pose.apply(seen.free),
+        seen.noise * pose.scale,
+        colors,
+        seen.least * pose.scale,
     )
     scale = scan.frame.scale / pose.scale
     x, y, z = scan.frame.center - scale * (pose.rotation.T @ pose.shift).double().numpy()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import trimesh
 from jaxtyping import Float
+from scipy.ndimage import distance_transform_edt
 
 from isofield.cloud.clean import clean
 from isofield.cloud.cloud import Cloud, frame_of
@@ -32,6 +33,7 @@ FEWEST = 16  # points
 RAYS = 20_000  # of a sensor, that say where space is free
 CLOSE = 0.02  # no nearer to what a ray hit, space before it counts as free
 REACH, SMALL = 1.1, 0.1  # radii about the origin that a scan in the frame of a space keeps within, and exceeds
+CELLS = 64  # of the box along each side, in which space is carved
 DEPTH = ".depth.npy"
 
 
@@ -58,8 +60,8 @@ def read_scan(path: Path, *, align: bool = False, seed: int = 0) -> Scan:
     """
     check_exists(path)
     if path.name.endswith(DEPTH):
-        cloud, missed = read_depth(path)
-        return scan_of_points(cloud, missed=missed, align=align, seed=seed, kind="depth picture")
+        cloud, view = read_depth(path)
+        return scan_of_points(cloud, view=view, align=align, seed=seed, kind="depth picture")
     if path.suffix == SUFFIX:
         about = read_about(path)
         return Scan("samples", _sampled(read_arrays(path)), UnitFrame.from_json(about["frame"]))
@@ -75,8 +77,33 @@ def read_scan(path: Path, *, align: bool = False, seed: int = 0) -> Scan:
     return Scan("mesh", _sampled(columns), samples.frame, mesh=mesh)
 
 
-def read_depth(path: Path) -> tuple[Cloud, Float[np.ndarray, "m 2 3"]]:
-    """What the pixels of NAME.depth.npy hit, and rays (origin, direction) of those that hit nothing, in the world.
+@dataclass(frozen=True)
+class DepthView:
+    """depth (h, w): along the rays, infinite where nothing is hit."""
+
+    camera: Camera
+    depth: Float[np.ndarray, "h w"]
+
+    def missed(self) -> Float[np.ndarray, "m 3"]:
+        """Directions of the rays that hit nothing."""
+        return self.camera.rays()[~np.isfinite(self.depth)]
+
+    def clearance(self, frame: UnitFrame, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
+        """How far around points of a unit frame all is free, at least: space carving on cells (Kutulakos and Seitz
+        2000), less the diagonal of a cell. What the picture does not show is not free."""
+        steps = (np.arange(CELLS) + 0.5) * (2 / CELLS) - 1
+        centers = frame.to_user(np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3))
+        pixels, ahead = self.camera.project(centers)
+        shown = (ahead > 0) & (pixels >= 0).all(1) & (pixels < self.depth.shape[::-1]).all(1)
+        column, row = np.where(shown[:, None], pixels, 0).astype(int).T
+        free = shown & (np.linalg.norm(centers - self.camera.eye, axis=1) < self.depth[row, column])
+        wide = distance_transform_edt(free.reshape(CELLS, CELLS, CELLS)) * (2 / CELLS)
+        x, y, z = ((points + 1) * (CELLS / 2)).astype(int).clip(0, CELLS - 1).T
+        return np.maximum(wide[x, y, z] - np.sqrt(3) * (2 / CELLS), 0)
+
+
+def read_depth(path: Path) -> tuple[Cloud, DepthView]:
+    """What the pixels of NAME.depth.npy hit, in the world, and the view itself.
 
     The camera stands in the dataset.json of the set that it belongs to, under NAME.png, whose colours are taken too.
     Raises InputError.
@@ -96,29 +123,29 @@ def read_depth(path: Path) -> tuple[Cloud, Float[np.ndarray, "m 2 3"]]:
 def scan_of_points(
     cloud: Cloud,
     *,
-    missed: Float[np.ndarray, "m 2 3"] | None = None,
+    view: "DepthView | None" = None,
     align: bool = False,
     seed: int = 0,
     kind: str = "points",
 ) -> Scan:
-    """Of points in the frame of a space, or with `align` of a part of a shape anywhere; missed: rays that hit nothing.
+    """Of points in the frame of a space, or with `align` of a part of a shape anywhere; view: that they are from.
 
     Raises InputError as `read_scan` does.
     """
     cloud = clean(cloud)[0]
-    missed = np.zeros((0, 2, 3)) if missed is None else missed
     if len(cloud) < FEWEST:
         raise InputError(cloud.source, f"has {len(cloud)} points", f"give at least {FEWEST}")
     frame = frame_of(cloud) if align else UnitFrame()
     if not align:
         _check_placed(cloud)
-    return Scan(kind, surface_points(cloud, frame, missed, seed), frame, cloud=cloud)
+    return Scan(kind, surface_points(cloud, frame, view, seed), frame, cloud=cloud)
 
 
-def surface_points(cloud: Cloud, frame: UnitFrame, missed: Float[np.ndarray, "m 2 3"], seed: int) -> Observations:
+def surface_points(cloud: Cloud, frame: UnitFrame, view: "DepthView | None", seed: int) -> Observations:
     """Zeros on the points, distances beside them where their sides are known, free space before the sensors.
 
-    cloud: cleaned; missed: rays that hit nothing; both in the user's coordinates.
+    cloud: cleaned; view: that it is from, which also tells what is free around free points; both in the user's
+    coordinates.
     """
     rng = np.random.default_rng(seed)
     points, noise = frame.to_unit(cloud.points), float(noise_level(cloud.points)) / frame.scale
@@ -130,15 +157,19 @@ def surface_points(cloud: Cloud, frame: UnitFrame, missed: Float[np.ndarray, "m 
         directions = ways / np.maximum(length, 1e-12)
         gap = CLOSE + 3 * noise
         free.append(_along(rng, origins[rows], directions[rows], length[rows] - gap))
-    origins, ways = frame.to_unit(missed[:, 0]), missed[:, 1]
-    free.append(_along(rng, origins, ways, np.full((len(ways), 1), np.inf)))
+    if view is not None:
+        ways = view.missed()
+        origins = np.broadcast_to(frame.to_unit(view.camera.eye[None]), ways.shape)
+        free.append(_along(rng, origins, ways, np.full((len(ways), 1), np.inf)))
+    places = np.concatenate(free)
+    clearance = None if view is None else _tensor(view.clearance(frame, places))
     colors = None
     if cloud.colors is not None:
         colors = Colors(
             _tensor(points), _tensor(cloud.colors / 255), None if directions is None else _tensor(directions)
         )
     normals, known = _normals(cloud), _tensor(points)
-    return Observations.of_surface(known, normals, _tensor(np.concatenate(free)), noise, colors)
+    return Observations.of_surface(known, normals, _tensor(places), noise, colors, clearance)
 
 
 def _check_placed(cloud: Cloud) -> None:
@@ -179,7 +210,7 @@ def _sampled(columns: dict[str, np.ndarray]) -> Observations:
     return Observations(points, sdf, points[:0], colors=colors)
 
 
-def _unprojected(path: Path, depth: np.ndarray, camera: Camera) -> tuple[Cloud, np.ndarray]:
+def _unprojected(path: Path, depth: np.ndarray, camera: Camera) -> tuple[Cloud, DepthView]:
     rays, hit = camera.rays(), np.isfinite(depth)
     if not hit.any():
         raise InputError(path, "shows nothing", "give a depth picture of a shape")
@@ -187,8 +218,7 @@ def _unprojected(path: Path, depth: np.ndarray, camera: Camera) -> tuple[Cloud, 
     sensors = np.broadcast_to(camera.eye, points.shape).copy()
     colors = _picture_colors(path, depth.shape)
     cloud = Cloud(points, colors=None if colors is None else colors[hit], sensors=sensors, source=str(path))
-    missed = np.stack([np.broadcast_to(camera.eye, rays[~hit].shape), rays[~hit]], 1)
-    return cloud, missed
+    return cloud, DepthView(camera, depth)
 
 
 def _picture_colors(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:

@@ -80,7 +80,10 @@ class Search:
         self.evaluations += problem.evaluations
         worst = off.argsort(descending=True)[: MANY // 2]
         rows = torch.cat([worst, some(len(drawn.points), MANY // 2, self.generator)])
-        hard = Observations(drawn.points[rows], drawn.sdf[rows], drawn.free[: MANY // 2], drawn.noise)
+        free = slice(MANY // 2)
+        hard = Observations(
+            drawn.points[rows], drawn.sdf[rows], drawn.free[free], drawn.noise, clearance=drawn.least[free]
+        )
         return self.solve(hard, [(end.state, end.label)], STEPS)[0]
 
     def found(self, end: Solved, ends: list[Solved]) -> CodeFit:

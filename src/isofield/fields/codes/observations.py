@@ -20,6 +20,7 @@ class Colors(NamedTuple):
 class Observations:
     """Points with the signed distance there: zero on a surface that was seen; free points are only known to be outside.
 
+    clearance: of each free point, how far around it all is free: no less is the distance there; 0 where not known.
     noise: standard deviation of the distances, as far as known.
     """
 
@@ -28,6 +29,12 @@ class Observations:
     free: Float[Tensor, "m 3"]
     noise: float = 0.0
     colors: Colors | None = None
+    clearance: Float[Tensor, " m"] | None = None
+
+    @property
+    def least(self) -> Float[Tensor, " m"]:
+        """The least distance that each free point can have."""
+        return self.free.new_zeros(len(self.free)) if self.clearance is None else self.clearance
 
     @classmethod
     def of_surface(
@@ -37,6 +44,7 @@ class Observations:
         free: Float[Tensor, "m 3"] | None = None,
         noise: float = 0.0,
         colors: Colors | None = None,
+        clearance: Float[Tensor, " m"] | None = None,
     ) -> "Observations":
         """Of points on the surface, and of its outward unit normals where known: zeros on the points, and a little
         before and behind them the distance to them."""
@@ -47,12 +55,13 @@ class Observations:
             for side in (step, -step):
                 places.append(points + side * normals)
                 sdf.append(torch.full_like(sdf[0], side))
-        return cls(torch.cat(places), torch.cat(sdf), free, noise, colors)
+        return cls(torch.cat(places), torch.cat(sdf), free, noise, colors, clearance)
 
     def take(self, count: int, generator: torch.Generator) -> "Observations":
         """At most so many with distances, and half as many free ones, drawn evenly."""
         rows, others = some(len(self.points), count, generator), some(len(self.free), count // 2, generator)
-        return Observations(self.points[rows], self.sdf[rows], self.free[others], self.noise)
+        least = self.least[others]
+        return Observations(self.points[rows], self.sdf[rows], self.free[others], self.noise, clearance=least)
 
 
 OFFSET = 0.01  # of points on either side of a scanned one, along its normal, at distances that are then known

@@ -55,7 +55,7 @@ class Problem:
         self.space, self.label, self.prior, self.thin, self.evaluations = space, label, prior, thin, 0
         self.effective = independent(seen.points) if effective is None else effective
         self.points, self.robust = torch.cat([seen.points, seen.free]), max(ROBUST, 1.5 * seen.noise)
-        self.target = torch.cat([seen.sdf, seen.sdf.new_zeros(len(seen.free))])
+        self.target = torch.cat([seen.sdf, seen.least.clamp(max=BAND)])
         known, free = len(seen.sdf), len(seen.free)
         self.free = torch.arange(known + free) >= known
         self.share = torch.where(self.free, FREE / max(free, 1), 1 / max(known, 1)).to(self.target)
@@ -71,8 +71,7 @@ class Problem:
 
     def residuals(self, values: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         """f - s; beyond the band, and at free points, only what is missing to it."""
-        bound = torch.where(self.free, 0.0, self.target.clamp(-BAND, BAND))
-        off = values - bound
+        off = values - self.target.clamp(-BAND, BAND)
         off = torch.where(self.free | (self.target > BAND), off.clamp(max=0), off)
         return torch.where(self.target < -BAND, off.clamp(min=0), off)
 
