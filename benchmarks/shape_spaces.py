@@ -1,0 +1,204 @@
+"""Shape spaces of five classes, on shapes they were not trained on: encodings, activations, normals, DeepSDF beside.
+
+    python benchmarks/shape_spaces.py [--work FOLDER] [--seconds 120] [--only PATTERN] [--again]
+
+A row is one space, trained by the command for about so many CPU-seconds of one core. Rows are run one by one and stored
+as they finish; those that are there are left as they are unless --again. --only: a regular expression that the name
+must match. Shapes, samples and runs are kept in the work folder, and what is there is used again.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import time
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import trimesh
+
+from common import RESULTS, table, write_result
+from isofield.cli import main as isofield
+from isofield.errors import IsofieldError
+from isofield.fields.codes.fit import fit_code
+from isofield.fields.codes.observations import Observations
+from isofield.frame import UnitFrame
+from isofield.mesh.read import read_mesh, weld
+from isofield.meshing.extract import extract
+from isofield.metrics import distances
+from isofield.metrics.clouds import chamfer_l1
+from isofield.metrics.surface import Surface, both_ways
+from isofield.runs import load_space
+from isofield.samples.store import SampleStore
+from isofield.settings import TrainSettings
+from isofield.tasks.space_objectives import StoreData
+from isofield.tasks.train import chosen, new_space
+from isofield.tasks.training import Length, Training
+
+CLASSES = ("chairs", "lamps", "planes", "sofas", "tables")
+TRAINED, HELD, SEED, COUNT = 44, 5, 7, 100_000  # shapes of each class; samples of each
+RESOLUTION, SAMPLES, OBSERVED = 128, 30_000, 10_000
+TITLE = "Shapes never seen"
+COLUMNS = (
+    "space", "parameters", "steps", "CPU-s", "point_to_surface x1e3, mean", "median", "p95", "chamfer_l1 x1e3",
+    "its floor", "normals", "no surface", "CPU-s a code", "evaluations a code",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Space:
+    """flags: of `isofield train auto-decoder`; times: T, how often."""
+
+    name: str
+    flags: dict[str, Any]
+    times: float = 1.0
+
+
+def spaces() -> list[Space]:
+    deepsdf = {"preset": "deepsdf", "shapes": 64, "points": 64}
+    found = [Space("default", {}), Space("deepsdf, T", deepsdf), Space("deepsdf, 10 T", deepsdf, 10.0)]
+    found += [Space("seed", {"preset": "seed", "shapes": 16, "points": 128}), Space("deepsdf, 3 T", deepsdf, 3.0)]
+    for normals in (None, 0.01):
+        for encoding in ("none", "fourier", "hash"):
+            for activation in ("relu", "sine", "hosc"):
+                flags = {"encoding": encoding, "activation": activation, "normals": normals}
+                found.append(Space(f"{activation}, {encoding}" + (", normals" if normals else ""), flags))
+    return found
+
+
+def prepare(work: Path) -> None:
+    """Shapes and samples, by the commands."""
+    for family in CLASSES:
+        made = work / family
+        if not (made / "manifest.json").exists():
+            run("synthesize", family, "-n", TRAINED + HELD, "-o", made, "--seed", SEED)
+        for part, numbers in (("train", range(TRAINED)), ("held", range(TRAINED, TRAINED + HELD))):
+            (work / part / family).mkdir(parents=True, exist_ok=True)
+            for name in (f"{family}_{number:05d}.ply" for number in numbers):
+                if not (work / part / family / name).exists():
+                    shutil.copy(made / name, work / part / family / name)
+    if not (work / "store" / "manifest.json").exists():
+        run("sample", work / "train", "-o", work / "store", "--count", COUNT)
+    if not (work / "held-store" / "manifest.json").exists():
+        run("sample", work / "held", "-o", work / "held-store", "--count", 4 * OBSERVED)
+
+
+def run(*arguments: Any) -> None:
+    if isofield([*map(str, arguments)]):
+        raise SystemExit(f"isofield {arguments[0]} failed")
+
+
+def trained(space: Space, work: Path, seconds: float) -> dict[str, Any]:
+    """The report of the run, which is made unless it is there."""
+    folder = work / "runs" / re.sub(r"\W+", "-", space.name)
+    if not (folder / "report.json").exists():
+        given = {key: value for key, value in space.flags.items() if value is not None}
+        settings = replace(TrainSettings("auto-decoder", work / "store", folder, steps=1, draw=0), **given)
+        if not (folder / "config.json").exists():
+            steps = steps_of(settings, seconds * space.times)
+        else:
+            steps = json.loads((folder / "config.json").read_text())["steps"]
+        flags = [f"--{key}={value}" for key, value in given.items()]
+        run("train", "auto-decoder", work / "store", "-o", folder, "--steps", steps, "--draw", 0, *flags)
+    return {**json.loads((folder / "report.json").read_text()), "folder": folder}
+
+
+def steps_of(settings: TrainSettings, seconds: float) -> int:
+    """As take so many seconds of one core, by timing some."""
+    store, made = SampleStore(settings.input), chosen(settings)
+    with torch.random.fork_rng(devices=[]):
+        trial = Training(deepcopy(new_space(made, store)), made.recipe, StoreData(store), Length.of_steps(1), 0)
+        return max(round(seconds / trial.seconds_per_step(time.process_time)), 1)
+
+
+def measured(report: dict[str, Any], work: Path) -> list[dict[str, Any]]:
+    """Of each held-out shape: its code from samples, the mesh of that against the true one."""
+    space, held = load_space(report["folder"]), SampleStore(work / "held-store")
+    return [one(space, held, number) for number in range(len(held))]
+
+
+def one(space: Any, held: SampleStore, number: int) -> dict[str, Any]:
+    shape, rows = held.shapes[number], held.rows(number, 0, OBSERVED)
+    begun = time.process_time()
+    points, sdf = (torch.from_numpy(np.ascontiguousarray(rows[name])) for name in ("points", "sdf"))
+    found = fit_code(space, Observations(points, sdf, points[:0]))
+    row = {"cpu": time.process_time() - begun, "evaluations": found.evaluations, "error": None}
+    truth = weld(read_mesh(Path(shape.source)))
+    truth = trimesh.Trimesh(shape.frame.to_unit(truth.vertices), truth.faces, process=False)
+    try:
+        mesh = extract(space.decode(found.code, found.label), RESOLUTION).mesh
+    except IsofieldError:
+        return row
+    frame = UnitFrame()
+    real, other = Surface.reference(truth, frame), Surface.reference(truth, frame)
+    both = both_ways(Surface.of(mesh, frame, "prediction"), real, SAMPLES, 0)
+    floor = both_ways(other, real, SAMPLES, 1)
+    return row | {
+        "error": 1e3 * distances.point_to_surface(both),
+        "chamfer": 1e3 * chamfer_l1(both.pred.points, both.truth.points),
+        "floor": 1e3 * chamfer_l1(floor.pred.points, floor.truth.points),
+        "normals": distances.normal_consistency(both),
+    }
+
+
+def cells(space: Space, report: dict[str, Any], shapes: list[dict[str, Any]]) -> list[Any]:
+    whole = [shape for shape in shapes if shape["error"] is not None]
+    mean = {name: float(np.mean([s[name] for s in whole])) for name in ("error", "chamfer", "floor", "normals")}
+    errors = [shape["error"] for shape in whole]
+    codes = [float(np.median([shape[name] for shape in shapes])) for name in ("cpu", "evaluations")]
+    return [
+        space.name, report["parameters"], report["steps"], report["cpu_seconds"], mean["error"],
+        float(np.median(errors)), float(np.quantile(errors, 0.95)), mean["chamfer"], mean["floor"], mean["normals"],
+        len(shapes) - len(whole), codes[0], round(codes[1]),
+    ]  # fmt: skip
+
+
+def stored() -> dict[str, list[Any]]:
+    path = RESULTS / "shape_spaces.json"
+    tables = json.loads(path.read_text())["tables"] if path.exists() else []
+    return {row[0]: row for found in tables if found["title"] == TITLE for row in found["rows"]}
+
+
+def keep(row: list[Any], seconds: float) -> None:
+    rows = stored() | {row[0]: row}
+    order = [space.name for space in spaces() if space.name in rows]
+    write_result(
+        "shape_spaces", "Shape spaces", [table(TITLE, COLUMNS, [rows[name] for name in order])], notes(seconds)
+    )
+
+
+def notes(seconds: float) -> list[str]:
+    return [
+        f"{TRAINED} shapes of each of {', '.join(CLASSES)} to train on, {HELD} of each, never seen, to measure: the "
+        f"code is found from {OBSERVED:,} samples of distances as `isofield reconstruct` does; its mesh at "
+        f"{RESOLUTION}^3 is compared with the true one, {SAMPLES:,} samples each way, in the unit frame.",
+        f"Each space was trained for about T = {seconds:g} CPU-seconds of one core, or as many times that as it says. "
+        "Parameters: with the codes of all trained shapes. deepsdf: its network, losses and rates, in steps of "
+        "64 shapes of 64 samples: one of its own, 64 times 16,384, takes two minutes here. normals: weight 0.01.",
+        "A row that is missing has not been run yet; running the command again runs what is missing.",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("shape-spaces"))
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--again", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    prepare(options.work)
+    for space in spaces():
+        if re.search(options.only, space.name) and (options.again or space.name not in stored()):
+            report = trained(space, options.work, options.seconds)
+            row = cells(space, report, measured(report, options.work))
+            keep(row, options.seconds)
+            print(*row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
