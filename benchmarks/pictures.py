@@ -1,6 +1,6 @@
 """One object from its posed pictures: error to the true mesh, and pictures that were held out.
 
-python benchmarks/pictures.py [--steps 1500] [--views 40] [--size 128]
+python benchmarks/pictures.py [--steps 400] [--views 40] [--size 128]
 
 A synthetic car and head, and a bundled scan with its texture, rendered from all around with exact masks.
 """
@@ -29,7 +29,7 @@ COLUMNS = ["object", "PSNR held out, dB", "silhouette IoU", "point_to_surface", 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("steps", 1500), ("views", 40), ("size", 128)):
+    for name, default in (("steps", 400), ("views", 40), ("size", 128)):
         parser.add_argument(f"--{name}", type=int, default=default)
     settings = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

@@ -13,7 +13,7 @@ from isofield.mesh.distance import MeshDistance
 from isofield.mesh.read import read_mesh
 from isofield.runs import load
 from isofield.tasks.fit_views import split
-from isofield.tasks.pictures import frame_of_views, still
+from isofield.tasks.pictures import frame_of_views, seen, still
 from isofield.views.read import read_views
 
 RADIUS = 0.45
@@ -70,9 +70,9 @@ def test_pictures_held_out_are_not_learned_from_and_each_is_reported(run, pictur
 def test_the_run_is_a_field_that_renders_as_it_was_seen(run, pictures):
     views, field = read_views(pictures), load(run)
     camera = views.views[3].camera
-    seen = still(field, camera, (1.0, 1.0, 1.0))
-    assert seen.color.shape == (32, 32, 3)
-    assert np.abs(seen.color.numpy() - views.picture(3) / 255).mean() < 0.1
+    ours = still(field, camera, (1.0, 1.0, 1.0))
+    assert ours.color.shape == (32, 32, 3)
+    assert np.abs(ours.color.numpy() - views.picture(3) / 255).mean() < 0.1
 
 
 def test_the_same_steps_give_the_same_bytes_also_after_a_stop(run, pictures, tmp_path):
@@ -100,6 +100,23 @@ def test_silhouettes_say_where_an_object_of_unknown_scale_is(pictures, tmp_path)
     vertices = frame.to_unit(10 * two_balls().vertices + (5, -3, 2))
     radius = np.linalg.norm(vertices, axis=1).max()
     assert 0.7 < radius < 1
+
+
+def test_an_even_background_of_another_colour_becomes_that_of_the_set(pictures, tmp_path):
+    """Black pictures, and a file that says nothing about it: else a black shell would be learned around the object."""
+    size = ("--views", "3", "--size", "24", "--light", "flat", "--color-only")
+    mesh, out = str(pictures.parent / "balls.ply"), tmp_path / "black"
+    assert main(["render", mesh, "-o", str(out), "--background", "black", *size]) == 0
+    content = json.loads((out / "dataset.json").read_text())
+    assert seen(read_views(out), 0)[0][0, 0].tolist() == [0, 0, 0]
+    (out / "dataset.json").write_text(json.dumps({"labels": content["labels"]}))
+    views = read_views(out)
+    picture, mask = seen(views, 0)
+    assert mask is None
+    assert picture[0, 0].tolist() == [255, 255, 255]
+    middle = views.picture(0)[12, 12]
+    assert middle.max() > 50
+    assert picture[12, 12].tolist() == middle.tolist()
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 40])

@@ -14,7 +14,7 @@ from isofield.frame import UnitFrame
 from isofield.render.camera import Camera
 from isofield.render.rays import Rays, rays_of
 from isofield.render.volume import FieldScene, March, VolumeRendering, render_volume
-from isofield.views.consistency import silhouette
+from isofield.views.consistency import foreground, silhouette
 from isofield.views.image_set import ImageSet
 from isofield.views.poses import poses_of
 from isofield.views.regions import smooth_part
@@ -126,13 +126,12 @@ def still(field: RenderedField, camera: Camera, background: tuple[float, float, 
 
 
 def seen(views: ImageSet, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"] | None]:
-    """The picture, on the set's background where a mask tells it apart from another one, and the mask."""
+    """The picture and its mask. Where the background is another than the set's, and the mask or an even rim tell it
+    apart, the picture is laid on the set's."""
     picture, mask = views.picture(index), views.mask(index)
-    background = np.array(views.world.background)
-    if mask is not None and not mask.all():
-        beyond = np.abs(picture[~mask] / 255 - background).mean()
-        if beyond > UNLIKE:
-            picture = np.where(mask[..., None], picture, np.round(255 * background).astype(np.uint8))
+    background, shown = np.array(views.world.background), foreground(picture) if mask is None else mask
+    if shown is not None and not shown.all() and np.abs(picture[~shown] / 255 - background).mean() > UNLIKE:
+        picture = np.where(shown[..., None], picture, np.round(255 * background).astype(np.uint8))
     return picture, mask
 
 
