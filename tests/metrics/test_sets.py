@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from isofield.metrics.clouds import chamfer_l1
-from isofield.metrics.sets import coverage, minimum_matching_distance, nearest_neighbor_accuracy, pairwise_chamfer
+from isofield.metrics.sets import (
+    compare_sets,
+    coverage,
+    diversity,
+    minimum_matching_distance,
+    nearest_neighbor_accuracy,
+    pairwise_chamfer,
+)
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -32,3 +39,18 @@ def test_numbers_on_a_line_where_the_answers_are_known():
     assert (coverage(copied), coverage(collapsed)) == (1.0, 0.25)
     assert minimum_matching_distance(copied) == 1.0
     assert minimum_matching_distance(collapsed) == (9 + 1 + 11 + 21) / 4
+
+
+def test_diversity_is_the_mean_over_different_pairs():
+    assert diversity(distances(np.array([0.0, 1, 3]), np.array([0.0, 1, 3]))) == 2.0  # of 1, 2 and 3
+    assert diversity(np.zeros((4, 4))) == 0.0
+
+
+def test_sets_of_clouds():
+    real = [np.full((5, 3), [10.0 * k, 0, 0]) for k in range(4)]
+    found = compare_sets([real[1] + 1e-3, real[1]], real)
+    assert found["coverage"] == 0.25
+    assert found["mmd"] == pytest.approx((10 + 0 + 10 + 20) / 4, abs=2e-3)
+    assert found["diversity"] == pytest.approx(1e-3 * 3**0.5)
+    assert found["diversity_real"] == pytest.approx((3 * 10 + 2 * 20 + 30) / 6)
+    assert found["compared"] == [2, 4]

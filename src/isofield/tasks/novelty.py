@@ -12,7 +12,7 @@ from isofield.fields.field import Field, sdf_numpy
 from isofield.mesh.sample import sample_surface
 from isofield.meshing.extract import Extraction, extract
 from isofield.metrics.distances import point_to_surface
-from isofield.metrics.sets import coverage, minimum_matching_distance, nearest_neighbor_accuracy, pairwise_chamfer
+from isofield.metrics.sets import compare_sets
 from isofield.metrics.surface import Surface, both_ways
 from isofield.models.drawing import Generator
 
@@ -99,14 +99,7 @@ def _as_sets(new: list[trimesh.Trimesh], known: list[trimesh.Trimesh]) -> dict[s
     if len(new) < 2 or len(known) < 2:
         return {}
     clouds = [[np.asarray(sample_surface(mesh, CLOUD, 0)[0], np.float64) for mesh in meshes] for meshes in (new, known)]
-    g, r = clouds
-    gr = pairwise_chamfer(g, r)
-    return {
-        "one_nna": nearest_neighbor_accuracy(pairwise_chamfer(g, g), pairwise_chamfer(r, r), gr),
-        "coverage": coverage(gr),
-        "mmd": minimum_matching_distance(gr),
-        "compared": [len(new), len(known)],
-    }
+    return compare_sets(*clouds)
 
 
 def _median(found: list[Novelty | None]) -> float | None:
