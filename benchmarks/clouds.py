@@ -36,7 +36,7 @@ from isofield.meshing.extract import extract
 from isofield.metrics import distances
 from isofield.metrics.surface import OneWay, Surface, both_ways
 from isofield.metrics.volume import iou
-from isofield.settings import FitSettings
+from isofield.settings.shapes import FitSettings
 from isofield.tasks import cloud_results
 from isofield.tasks.fit import fit, run_fit
 from isofield.tasks.objectives import OrientedPoints

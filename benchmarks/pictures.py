@@ -18,7 +18,9 @@ from isofield.data import bundled
 from isofield.frame import UnitFrame
 from isofield.mesh.read import read_mesh
 from isofield.metrics.evaluate import evaluate
-from isofield.settings import FitSettings, RenderSettings, SynthesizeSettings
+from isofield.settings.families import SynthesizeSettings
+from isofield.settings.pictures import RenderSettings
+from isofield.settings.shapes import FitSettings
 from isofield.tasks.fit_views import run_fit_views
 from isofield.tasks.render import run_render
 from isofield.tasks.synthesize import run_synthesize

@@ -35,7 +35,8 @@ from isofield.render.camera import Camera, orbit
 from isofield.render.pictures import zoomed
 from isofield.render.rasterize import rasterize, rasterize_torch
 from isofield.render.render import Surface, render
-from isofield.settings import RenderSettings, SynthesizeSettings
+from isofield.settings.families import SynthesizeSettings
+from isofield.settings.pictures import RenderSettings
 from isofield.tasks.render import run_render
 from isofield.tasks.synthesize import run_synthesize
 from isofield.views.image_set import ImageSet

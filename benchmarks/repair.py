@@ -27,7 +27,7 @@ from isofield.meshing.planes import MeshSurface
 from isofield.meshing.sharpen import sharpen
 from isofield.metrics.surface import Surface, both_ways
 from isofield.render.pictures import side_by_side, view
-from isofield.settings import RepairSettings
+from isofield.settings.shapes import RepairSettings
 from isofield.tasks.repair import run_repair
 
 SHARED = ROOT.parent / "shared" / "data"

@@ -24,7 +24,7 @@ from isofield.mesh.read import read_mesh
 from isofield.render.pictures import framing, side_by_side
 from isofield.render.points import squares
 from isofield.render.shade import picture
-from isofield.settings import FitSettings
+from isofield.settings.shapes import FitSettings
 from isofield.tasks.fit import run_fit
 
 SCANS = ROOT.parent / "shared" / "data" / "raw"

@@ -34,7 +34,7 @@ from isofield.metrics.clouds import chamfer_l1
 from isofield.metrics.surface import Surface, both_ways
 from isofield.runs import load_space
 from isofield.samples.store import SampleStore
-from isofield.settings import TrainSettings
+from isofield.settings.families import TrainSpaceSettings
 from isofield.tasks.space_objectives import StoreData
 from isofield.tasks.train import chosen, new_space
 from isofield.tasks.training import Length, Training
@@ -97,7 +97,7 @@ def trained(space: Space, work: Path, seconds: float) -> dict[str, Any]:
     folder = work / "runs" / re.sub(r"\W+", "-", space.name)
     if not (folder / "report.json").exists():
         given = {key: value for key, value in space.flags.items() if value is not None}
-        settings = replace(TrainSettings("auto-decoder", work / "store", folder, steps=1, draw=0), **given)
+        settings = replace(TrainSpaceSettings(work / "store", folder, steps=1, draw=0), **given)
         if not (folder / "config.json").exists():
             steps = steps_of(settings, seconds * space.times)
         else:
@@ -107,7 +107,7 @@ def trained(space: Space, work: Path, seconds: float) -> dict[str, Any]:
     return {**json.loads((folder / "report.json").read_text()), "folder": folder}
 
 
-def steps_of(settings: TrainSettings, seconds: float) -> int:
+def steps_of(settings: TrainSpaceSettings, seconds: float) -> int:
     """As take so many seconds of one core, by timing some."""
     store, made = SampleStore(settings.input), chosen(settings)
     with torch.random.fork_rng(devices=[]):

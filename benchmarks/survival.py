@@ -21,7 +21,7 @@ from isofield.mesh.read import read_mesh
 from isofield.mesh.sample import sample_surface
 from isofield.render.pictures import framing, side_by_side
 from isofield.render.shade import picture
-from isofield.settings import FitSettings
+from isofield.settings.shapes import FitSettings
 from isofield.tasks.fit import run_fit
 
 PLACE = (1000.0, -500.0, 300.0)

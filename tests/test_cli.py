@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from isofield import __version__
-from isofield.cli import VERBS, main
+from isofield.cli import PARSED, VERBS, main
 from isofield.console import table_text
 from isofield.errors import InputError, IsofieldError
-from isofield.settings import FitSettings, MeshSettings, config_of
+from isofield.settings.common import config_of
+from isofield.settings.shapes import FitSettings, MeshSettings
 
 HEAVY = {"torch", "trimesh", "igl", "numba", "scipy", "numpy", "rich", "PIL", "safetensors"}
 
@@ -73,7 +74,7 @@ def test_module_and_version():
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_option_of_every_verb_has_help_and_the_common_ones_exist(capsys, verb):
     with pytest.raises(SystemExit) as stop:
-        main([verb, "--help"])
+        main([*verb.split(), "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
     for option in ("--json", "--seed", "--debug"):
@@ -88,7 +89,8 @@ def test_every_option_of_every_verb_has_help_and_the_common_ones_exist(capsys, v
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        ([], [f"Expected one of {{{', '.join(VERBS)}}}"]),
+        ([], [f"Expected one of {{{', '.join(PARSED)}}}"]),
+        (["train", "geogn", "x"], ["'geogn' is no verb (perhaps you meant geogen)"]),
         (["fot", "x"], ["'fot' is no verb (perhaps you meant fit)"]),
         (["fit", "x"], ["Missing", "-o PATH", "see isofield fit --help"]),
         (["fit", "x", "-o", "y", "--stepz", "5"], ["--stepz", "perhaps you meant --steps"]),

@@ -19,7 +19,7 @@ from isofield.demo.packing import packed
 from isofield.demo.page import Exhibit, Number, Picture, render_page
 from isofield.demo.run import MODELS, command, fit_settings, run_demo
 from isofield.render.colormap import error_colors
-from isofield.settings import DemoSettings
+from isofield.settings.shapes import DemoSettings
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 CHROMIUM = next(

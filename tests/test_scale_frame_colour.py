@@ -12,7 +12,7 @@ from trimesh.visual.material import SimpleMaterial
 from isofield.mesh.color import surface_colors
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.read import read_mesh
-from isofield.settings import FitSettings
+from isofield.settings.shapes import FitSettings
 from isofield.tasks.fit import run_fit
 from isofield.tasks.objectives import Distances
 

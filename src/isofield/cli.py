@@ -19,21 +19,23 @@ from isofield import __version__
 from isofield.console import answering, explain, json_text, rendered, show_warning, table_text
 from isofield.errors import InputError, IsofieldError
 from isofield.files import check_exists, real_path
-from isofield.settings import (
-    ConvertSettings,
-    DemoSettings,
-    EvaluateSettings,
-    FitSettings,
+from isofield.settings.families import (
     GenerateSettings,
-    InspectSettings,
-    MeshSettings,
     ReconstructSettings,
-    RenderSettings,
-    RepairSettings,
     SampleSettings,
     SynthesizeSettings,
     TrainGeoGenSettings,
     TrainSettings,
+    TrainSpaceSettings,
+)
+from isofield.settings.pictures import ConvertSettings, RenderSettings
+from isofield.settings.shapes import (
+    DemoSettings,
+    EvaluateSettings,
+    FitSettings,
+    InspectSettings,
+    MeshSettings,
+    RepairSettings,
     ViewSettings,
 )
 
@@ -181,7 +183,7 @@ def _sample(settings: SampleSettings) -> Answer:
     return Answer(report, table_text(report))
 
 
-def _train(settings: TrainSettings) -> Answer:
+def _train_space(settings: TrainSpaceSettings) -> Answer:
     check_exists(settings.input)
     for path in (settings.descriptions, settings.text_model):
         if path is not None:
@@ -240,15 +242,14 @@ VERBS: dict[str, tuple[type, Callable[[Any], Answer]]] = {
     "convert": (ConvertSettings, _convert),
     "synthesize": (SynthesizeSettings, _synthesize),
     "sample": (SampleSettings, _sample),
-    "train": (TrainSettings, _train),
+    "train auto-decoder": (TrainSpaceSettings, _train_space),
+    "train geogen": (TrainGeoGenSettings, _train_geogen),
     "generate": (GenerateSettings, _generate),
     "reconstruct": (ReconstructSettings, _reconstruct),
     "demo": (DemoSettings, _demo),
 }
-# Verbs of two words, which have flags of their own
-SUBVERBS: dict[tuple[str, str], tuple[type, Callable[[Any], Answer]]] = {
-    ("train", "geogen"): (TrainGeoGenSettings, _train_geogen),
-}
+# What the parser is told: of two words the second is a verb of the first
+PARSED = {name.split()[0]: settings if " " not in name else TrainSettings for name, (settings, _) in VERBS.items()}
 
 
 class _UsageError(IsofieldError):
@@ -257,10 +258,7 @@ class _UsageError(IsofieldError):
 
 def _parse(arguments: list[str]) -> tuple[Any, Callable[[Any], Answer]]:
     """Settings and verb of a command line; help and errors of use leave as SystemExit or _UsageError."""
-    if arguments and not arguments[0].startswith("-") and arguments[0] not in VERBS:
-        close = get_close_matches(arguments[0], VERBS, 1)
-        meant = f" (perhaps you meant {close[0]})" if close else ""
-        raise _UsageError(f"{arguments[0]!r} is no verb{meant}; choose one of {', '.join(VERBS)}")
+    _check_words(arguments)
     said = StringIO()
     try:
         with redirect_stderr(said):
@@ -271,22 +269,29 @@ def _parse(arguments: list[str]) -> tuple[Any, Callable[[Any], Answer]]:
         raise _UsageError(_usage_line(said.getvalue(), arguments)) from None
     if not 0 <= getattr(settings, "seed", 0) < 1 << 63:
         raise InputError("--seed", f"{settings.seed} is out of range", "give a whole number from 0 to 2^63 - 1")
-    return settings, dict([*VERBS.values(), *SUBVERBS.values()])[type(settings)]
+    return settings, dict(VERBS.values())[type(settings)]
+
+
+def _check_words(arguments: list[str]) -> None:
+    """Raise _UsageError where the first word is no verb, or the second no verb of it."""
+    trained = [name.split()[1] for name in VERBS if " " in name]
+    for number, known in enumerate([list(PARSED), trained if arguments[:1] == ["train"] else []]):
+        word = next(iter(arguments[number : number + 1]), "-")
+        if known and not word.startswith("-") and word not in known:
+            close = get_close_matches(word, known, 1)
+            meant = f" (perhaps you meant {close[0]})" if close else ""
+            raise _UsageError(f"{word!r} is no verb{meant}; choose one of {', '.join(known)}")
 
 
 def _read(arguments: list[str]) -> Any:
-    config = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
-    words = tuple(arguments[:2])
-    if len(words) == 2 and words in SUBVERBS:
-        settings_type, prog = SUBVERBS[words][0], " ".join(("isofield", *words))
-        return tyro.cli(settings_type, prog=prog, args=arguments[2:], config=config)
-    return tyro.extras.subcommand_cli_from_dict(
-        {name: settings_type for name, (settings_type, _) in VERBS.items()},
+    settings = tyro.extras.subcommand_cli_from_dict(
+        PARSED,
         prog="isofield",
         description=DESCRIPTION,
         args=arguments,
-        config=config,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone),
     )
+    return settings.what if isinstance(settings, TrainSettings) else settings
 
 
 def _usage_line(said: str, arguments: list[str]) -> str:
@@ -298,7 +303,7 @@ def _usage_line(said: str, arguments: list[str]) -> str:
     first = sections[0 if framed or len(sections) == 1 else 1]
     fault = [line.strip() for line in first.splitlines() if not line.startswith(_HELP_INDENT)]
     meant = [lines[i + 1].split()[0] for i, line in enumerate(lines[:-1]) if "Perhaps you meant" in line]
-    verb = f" {arguments[0]}" if arguments and arguments[0] in VERBS else ""
-    verb = " " + " ".join(arguments[:2]) if tuple(arguments[:2]) in SUBVERBS else verb
+    words = next((words for n in (2, 1) if (words := " ".join(arguments[:n])) in {*VERBS, *PARSED}), "")
     hint = f" (perhaps you meant {meant[0]})" if meant else ""
-    return f"{' '.join(fault).split('Got errors:')[0].rstrip('. ')}{hint}; see isofield{verb} --help"
+    told = " ".join(fault).split("Got errors:")[0].replace("'what.", "'").rstrip(". ")
+    return f"{told}{hint}; see {f'isofield {words}'.rstrip()} --help"

@@ -28,7 +28,7 @@ from isofield.mesh.read import read_mesh
 from isofield.metrics.evaluate import evaluate, evaluate_field
 from isofield.render.pictures import preview
 from isofield.runs import list_checkpoints, load
-from isofield.settings import FitSettings
+from isofield.settings.shapes import FitSettings
 from isofield.tasks import choice, training
 from isofield.tasks import fit as fit_module
 from isofield.tasks.choice import why

@@ -15,7 +15,7 @@ from isofield.fields.field import sdf_numpy
 from isofield.mesh.audit import audit, audit_file
 from isofield.mesh.read import read_mesh
 from isofield.runs import load
-from isofield.settings import FitSettings
+from isofield.settings.shapes import FitSettings
 from isofield.tasks import cloud_results, fit_cloud, training
 from isofield.tasks.cloud_results import without_pinches
 from isofield.tasks.fit import run_fit

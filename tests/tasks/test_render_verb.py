@@ -13,7 +13,7 @@ from isofield.errors import InputError
 from isofield.frame import UnitFrame
 from isofield.render.camera import DISTANCE, FOCAL
 from isofield.render.rig import around, sphere_fits
-from isofield.settings import RenderSettings
+from isofield.settings.pictures import RenderSettings
 from isofield.tasks.render import mesh_files, run_render
 from isofield.views.change import directions
 from isofield.views.image_set import ImageSet, View

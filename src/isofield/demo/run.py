@@ -15,7 +15,7 @@ from isofield.data import attribution, bundled
 from isofield.demo.exhibit import fitted_exhibit
 from isofield.demo.page import Exhibit, render_page
 from isofield.files import replacing
-from isofield.settings import DemoSettings, FitSettings
+from isofield.settings.shapes import DemoSettings, FitSettings
 
 BUDGET = 40.0  # seconds of training for each model
 SHORT_STEPS = 400  # a number, for a budget of seconds says little on a busy machine

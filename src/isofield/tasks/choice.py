@@ -4,7 +4,7 @@ from isofield.fields.activations import Activation, Hosc, Sine, Softplus
 from isofield.fields.encodings import Encoding, FourierFeatures, Identity, PositionalCode
 from isofield.fields.hash_grid import HashGrid
 from isofield.fields.neural import NeuralField, default_color
-from isofield.settings import FitSettings
+from isofield.settings.shapes import FitSettings
 from isofield.tasks.objectives import Distances
 
 ENCODINGS: dict[str, type[Encoding]] = {

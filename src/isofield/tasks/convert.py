@@ -3,7 +3,7 @@
 from typing import Any
 
 from isofield.files import real_path
-from isofield.settings import ConvertSettings
+from isofield.settings.pictures import ConvertSettings
 from isofield.views.change import balanced, cropped, joined, mirrored, y_up
 from isofield.views.image_set import ImageSet
 from isofield.views.read import read_views

@@ -26,7 +26,9 @@ from isofield.mesh.read import read_mesh
 from isofield.mesh.sample import face_normals, sample_surface
 from isofield.progress import progress
 from isofield.runs import Run, open_run, read_config
-from isofield.settings import BUDGET, FitSettings, TrainSettings, config_of
+from isofield.settings.common import BUDGET, config_of
+from isofield.settings.families import TrainSpaceSettings
+from isofield.settings.shapes import FitSettings
 from isofield.tasks.choice import network, recipe, why
 from isofield.tasks.objectives import Distances, Objective, TrainingData
 from isofield.tasks.results import write_results
@@ -172,7 +174,7 @@ def _check_inside(mesh: trimesh.Trimesh, path: Path) -> None:
         raise InputError(path, fault, "build a wall around it with isofield repair --thickness T")
 
 
-def check_length(settings: FitSettings | TrainSettings) -> None:
+def check_length(settings: FitSettings | TrainSpaceSettings) -> None:
     """What the run in the output folder settled may only grow, and in the unit that it was begun with."""
     if settings.restart or not (settings.output / "config.json").exists():
         return

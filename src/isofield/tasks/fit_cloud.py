@@ -28,7 +28,8 @@ from isofield.files import sha256
 from isofield.meshing.ball_pivoting import ball_pivoting
 from isofield.meshing.reconstruct import CELL_OF_SPACING, reconstruct_points
 from isofield.runs import Run, open_run
-from isofield.settings import BUDGET, FitSettings, config_of
+from isofield.settings.common import BUDGET, config_of
+from isofield.settings.shapes import FitSettings
 from isofield.tasks.choice import network, recipe
 from isofield.tasks.cloud_results import Result, extracted, write_cloud_results
 from isofield.tasks.fit import fit, seeded

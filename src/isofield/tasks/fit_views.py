@@ -23,7 +23,8 @@ from isofield.render.pictures import save_png, side_by_side
 from isofield.render.rays import rays_of
 from isofield.render.volume import FieldScene, surface_normals
 from isofield.runs import Run, open_run
-from isofield.settings import BUDGET, FitSettings, config_of
+from isofield.settings.common import BUDGET, config_of
+from isofield.settings.shapes import FitSettings
 from isofield.tasks.fit import seeded, settled_length
 from isofield.tasks.pictures import Pixels, PosedPictures, frame_of_views, reduced, still
 from isofield.tasks.results import size_of

@@ -24,7 +24,7 @@ from isofield.render.pictures import save_png, view
 from isofield.render.shade import picture
 from isofield.render.sheet import captioned, save_gif
 from isofield.runs import load_learned
-from isofield.settings import GenerateSettings
+from isofield.settings.families import GenerateSettings
 from isofield.tasks.novelty import Novelty, compared, unit_mesh
 
 VERB = "generate"  # in report.json: that the folder is one of this verb's, and may be replaced

@@ -9,7 +9,8 @@ import trimesh
 from isofield.mesh.audit import audit_file
 from isofield.mesh.write import check_writable, write_mesh
 from isofield.runs import load
-from isofield.settings import METERS, MeshSettings, Unit
+from isofield.settings.common import METERS, Unit
+from isofield.settings.shapes import MeshSettings
 
 
 def run_mesh(settings: MeshSettings) -> dict[str, Any]:

@@ -41,7 +41,8 @@ from isofield.render.pictures import preview, save_png
 from isofield.render.shade import CLAY
 from isofield.render.sheet import contact_sheet
 from isofield.runs import Run, load_space, open_run
-from isofield.settings import ReconstructSettings, config_of
+from isofield.settings.common import config_of
+from isofield.settings.families import ReconstructSettings
 from isofield.tasks.cloud_results import INVENTED, cloud_preview
 from isofield.tasks.scans import Scan, read_scan, scan_of_points
 from isofield.tasks.training import Clock, Cost

@@ -29,7 +29,8 @@ from isofield.render.light import FLAT, Light, studio, varied
 from isofield.render.render import Rendering, Surface, render
 from isofield.render.rig import around, sphere_fits
 from isofield.runs import open_run
-from isofield.settings import RenderSettings, config_of
+from isofield.settings.common import config_of
+from isofield.settings.pictures import RenderSettings
 from isofield.views import eg3d
 from isofield.views.image_set import View, World
 from isofield.views.read import read_cameras

@@ -28,7 +28,7 @@ from isofield.mesh.write import check_writable, write_mesh
 from isofield.meshing.extract import Extraction, Progress, extract, rgba
 from isofield.meshing.planes import MeshSurface
 from isofield.meshing.sharpen import sharpen
-from isofield.settings import RepairSettings
+from isofield.settings.shapes import RepairSettings
 from isofield.tasks.findings import Fate, Findings, Guesses, fate, guesses
 
 SAMPLES = 50_000  # points on the input that are asked what became of them

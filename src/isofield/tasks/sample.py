@@ -28,7 +28,8 @@ from isofield.progress import progress
 from isofield.runs import open_run
 from isofield.samples import deepsdf
 from isofield.samples.store import FORMAT, MANIFEST, SUFFIX, Columns, columns_of, read_about, write_shape
-from isofield.settings import SampleSettings, config_of
+from isofield.settings.common import config_of
+from isofield.settings.families import SampleSettings
 from isofield.tasks.render import mesh_files
 from isofield.tasks.sal import SignAgnostic, points_alone
 

@@ -17,7 +17,7 @@ from isofield.mesh.read import read_mesh
 from isofield.mesh.write import vertex_colors, write_mesh
 from isofield.progress import progress
 from isofield.runs import open_run
-from isofield.settings import SynthesizeSettings
+from isofield.settings.families import SynthesizeSettings
 from isofield.synthesis.assemble import assemble
 from isofield.synthesis.document import document
 from isofield.synthesis.families import FAMILIES, VERSION

@@ -30,7 +30,8 @@ from isofield.render.pictures import save_png
 from isofield.render.sheet import contact_sheet
 from isofield.runs import Run, list_checkpoints, open_run
 from isofield.samples.store import MANIFEST, SampleStore
-from isofield.settings import TrainSettings, config_of
+from isofield.settings.common import config_of
+from isofield.settings.families import TrainSpaceSettings
 from isofield.tasks.choice import ACTIVATIONS, ENCODINGS
 from isofield.tasks.fit import check_length, seeded, settled_length
 from isofield.tasks.raw_shapes import sign_report, start_agnostic, unsigned_shapes
@@ -97,7 +98,7 @@ def preset(name: str) -> Preset:
     return Preset(PositionalCode(5), Relu(), 192, 4, 64, SharedDistances(), modulated=False)
 
 
-def chosen(settings: TrainSettings, store: SampleStore) -> Preset:
+def chosen(settings: TrainSpaceSettings, store: SampleStore) -> Preset:
     """The preset of the options, with the parts that they change; `sal` by default where distances have no sign."""
     base = preset(preset_name(settings, store))
     if settings.encoding is not None:
@@ -113,11 +114,11 @@ def chosen(settings: TrainSettings, store: SampleStore) -> Preset:
     return replace(base, recipe=recipe, **{name: value for name, value in sizes.items() if value is not None})
 
 
-def preset_name(settings: TrainSettings, store: SampleStore) -> str:
+def preset_name(settings: TrainSpaceSettings, store: SampleStore) -> str:
     return "sal" if settings.preset == "default" and unsigned_shapes(store) else settings.preset
 
 
-def run_train(settings: TrainSettings) -> dict[str, Any]:
+def run_train(settings: TrainSpaceSettings) -> dict[str, Any]:
     """Write the run folder, return what report.json holds. Raises InputError, IsofieldError, Interrupted."""
     store = SampleStore(settings.input)
     if settings.processes > 1:
@@ -148,7 +149,7 @@ def run_train(settings: TrainSettings) -> dict[str, Any]:
         return _report(run, space, store, cost, settings)
 
 
-def _check_processes(settings: TrainSettings, store: SampleStore) -> None:
+def _check_processes(settings: TrainSpaceSettings, store: SampleStore) -> None:
     most = min(chosen(settings, store).recipe.shapes, len(store))
     if settings.processes > most:
         fault = f"{settings.processes} are more than the {most} shapes of a step"
@@ -157,7 +158,7 @@ def _check_processes(settings: TrainSettings, store: SampleStore) -> None:
         raise IsofieldError("--processes starts the command line again, and this is none; give train_space a team")
 
 
-def _follow(settings: TrainSettings, store: SampleStore) -> dict[str, Any]:
+def _follow(settings: TrainSpaceSettings, store: SampleStore) -> dict[str, Any]:
     """What the other processes do; where training ends early, the leading one says why."""
     made = chosen(settings, store)
     with seeded(settings.seed):
@@ -223,7 +224,7 @@ def new_space(made: Preset, store: SampleStore, classes: ClassTable | None = Non
     return ShapeSpace(decoder, members, classes=classes, painter=painter)
 
 
-def class_table(store: SampleStore, settings: TrainSettings) -> ClassTable | None:
+def class_table(store: SampleStore, settings: TrainSpaceSettings) -> ClassTable | None:
     """What the options tell a decoder of the classes in a store; learned vectors are drawn from torch's generator.
 
     Raises InputError where a shape has no class, a class no description, or a text model cannot be loaded.
@@ -279,7 +280,9 @@ def picture_of(space: ShapeSpace, names: list[str], resolution: int = DRAWN) -> 
     return contact_sheet(meshes, ((35.0, 15.0), (215.0, 15.0)), PIXELS)
 
 
-def _report(run: Run, space: ShapeSpace, store: SampleStore, cost: Cost, settings: TrainSettings) -> dict[str, Any]:
+def _report(
+    run: Run, space: ShapeSpace, store: SampleStore, cost: Cost, settings: TrainSpaceSettings
+) -> dict[str, Any]:
     errors = near_errors(space, store)
     worst = max(errors, key=lambda name: errors[name])
     values = np.array(list(errors.values()))

@@ -22,7 +22,8 @@ from isofield.progress import progress
 from isofield.render.camera import Camera
 from isofield.render.pictures import save_png
 from isofield.runs import Run, open_run
-from isofield.settings import TrainGeoGenSettings, config_of
+from isofield.settings.common import config_of
+from isofield.settings.families import TrainGeoGenSettings
 from isofield.tasks.gan import DIVERGED, KIMG, Contest, Numbers
 from isofield.tasks.gan_health import ailments, health
 from isofield.tasks.gan_sheet import sheet

@@ -19,7 +19,7 @@ from isofield.metrics.residuals import Residuals
 from isofield.render.camera import Vector
 from isofield.render.colormap import error_colors
 from isofield.render.shade import CLAY
-from isofield.settings import Colors
+from isofield.settings.common import Colors
 from isofield.viewer.items import Item
 from isofield.viewer.layout import view_axes
 

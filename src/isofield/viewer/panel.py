@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from isofield.render.pictures import color_bar
-from isofield.settings import Colors
+from isofield.settings.common import Colors
 from isofield.viewer.scene import AXES, UPS, Choice, Offer
 
 COLORS: dict[Colors, str] = {"own": "own", "plain": "plain", "error": "error", "seen": "seen / invented"}

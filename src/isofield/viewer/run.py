@@ -5,7 +5,7 @@ from typing import Any
 
 from isofield.errors import InputError
 from isofield.render.pictures import save_png
-from isofield.settings import ViewSettings
+from isofield.settings.shapes import ViewSettings
 from isofield.viewer.items import Item, read_items
 from isofield.viewer.scene import UPS, Choice, check_choice, compose
 from isofield.viewer.screenshot import HEIGHT, screenshot

@@ -11,7 +11,7 @@ from isofield.errors import InputError
 from isofield.fields.field import Field
 from isofield.render.camera import Vector
 from isofield.render.colormap import round_limit
-from isofield.settings import Axis, Colors
+from isofield.settings.common import Axis, Colors
 from isofield.viewer.drawn import Drawn, Points, Surface, colored, drawn, note, spacing
 from isofield.viewer.items import Item
 from isofield.viewer.layout import Place, View, side_by_side, start_view, to_scale, view_axes
