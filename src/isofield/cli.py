@@ -249,7 +249,9 @@ VERBS: dict[str, tuple[type, Callable[[Any], Answer]]] = {
     "demo": (DemoSettings, _demo),
 }
 # What the parser is told: of two words the second is a verb of the first
-PARSED = {name.split()[0]: settings if " " not in name else TrainSettings for name, (settings, _) in VERBS.items()}
+PARSED: dict[str, Callable[..., Any]] = {
+    name.split()[0]: settings if " " not in name else TrainSettings for name, (settings, _) in VERBS.items()
+}
 
 
 class _UsageError(IsofieldError):

@@ -73,29 +73,29 @@ def trained(pictures: Path, run: Path, steps: int, stop_at: int = 0, signum: int
     return made
 
 
-def shared(pictures: Path, workers=None):
+def shared(pictures: Path, team=None):
     """Three steps of batches in two shares."""
     made = contest(pictures, shares=2)
-    made.workers = workers or made.workers
+    made.team = team or made.team
     for step in range(3):
         made.step(step)
     return made
 
 
 def together(pictures: Path, out: Path) -> None:
-    """The same as one of several processes; the first saves the average."""
+    """The same as one of two processes; the first saves the average."""
     from safetensors.torch import save_file
 
-    from isofield.tasks.workers import joined
+    from isofield.tasks.team import Team
 
-    with joined("cpu") as workers:
-        made = shared(pictures, workers)
-        if workers.leads:
-            save_file(made.average.tensors(), out)
+    team = Team.launch(2)
+    made = shared(pictures, team)
+    if team.leads:
+        save_file(made.average.tensors(), out)
 
 
 if __name__ == "__main__":
-    if "RANK" in os.environ:
-        together(Path(sys.argv[1]), Path(sys.argv[2]))
+    if sys.argv[1] == "train":
+        together(Path(sys.argv[2]), Path(sys.argv[3]))
     else:
         trained(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))

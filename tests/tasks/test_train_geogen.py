@@ -1,5 +1,6 @@
 """Training of generators: exact in (seed, step) however it is stopped, and its verb."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -29,6 +30,9 @@ from isofield.tasks import gan_sheet
 from isofield.tasks import train_geogen as task
 from isofield.tasks.gan_health import ailments, health
 from isofield.tasks.gan_sheet import CELL, EDGE, sheet
+
+FABRIC = importlib.util.find_spec("lightning_fabric") is not None
+ALONE = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 STEPS = 20  # of four pictures; a tick has six
 
@@ -196,19 +200,11 @@ def test_numbers_that_are_not_finite_stop_the_training(pictures, tmp_path):
         task.train_geogen(made, 6)
 
 
+@pytest.mark.skipif(not FABRIC, reason="needs lightning-fabric")
 def test_processes_that_divide_a_batch_do_as_one_does(tmp_path, pictures):
     """Two processes, each on its half of every batch, against one that does the halves one after another."""
     script, out = Path(__file__).with_name("geogen_sets.py"), tmp_path / "average.safetensors"
-    common = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": free_port(),
-    }
-    command = [sys.executable, str(script), str(pictures), str(out)]
-    started = [subprocess.Popen(command, env={**common, "RANK": str(rank)}) for rank in range(2)]
-    assert [process.wait(300) for process in started] == [0, 0]
+    subprocess.run([sys.executable, str(script), "train", str(pictures), str(out)], env=ALONE, check=True)
     alone = shared(pictures)
     together = load_file(out)
     start = contest(pictures, shares=2).average.tensors()
@@ -218,15 +214,17 @@ def test_processes_that_divide_a_batch_do_as_one_does(tmp_path, pictures):
 
 
 @pytest.mark.slow
-def test_the_verb_under_torchrun_goes_on_and_ends_as_one_process_does(tmp_path):
+@pytest.mark.skipif(not FABRIC, reason="needs lightning-fabric")
+def test_the_verb_of_two_processes_goes_on_and_ends_as_one_does(tmp_path):
+    """Begun with --processes, gone on with under torchrun."""
     pictures, words = write_set(tmp_path / "pictures", 16), ["--size", "16", "--shares", "2", "--kimg"]
-    start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", free_port()]
     verb = ["-m", "isofield", "train", "geogen", str(pictures), "-o"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for kimg in ("0.064", "0.128"):
-        subprocess.run([*start, *verb, str(tmp_path / "two"), *words, kimg], env=environment, check=True, timeout=600)
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", free_port()]
+    for start, kimg in (([], "0.064"), (torchrun, "0.128")):
+        command = [sys.executable, *start, *verb, str(tmp_path / "two"), *words, kimg, "--processes", "2"]
+        subprocess.run(command, env=ALONE, check=True, timeout=600)
     alone = [sys.executable, *verb, str(tmp_path / "one"), *words, "0.128"]
-    subprocess.run(alone, env=environment, check=True, timeout=600)
+    subprocess.run(alone, env=ALONE, check=True, timeout=600)
     together = load_generator(tmp_path / "two").tensors()
     for name, value in load_generator(tmp_path / "one").tensors().items():
         torch.testing.assert_close(together[name], value, rtol=1e-5, atol=1e-5)

@@ -223,8 +223,7 @@ class TrainSettings:
     """Learn from many shapes: a space of them, or a generator."""
 
     what: (
-        Annotated[TrainSpaceSettings, subcommand("auto-decoder")]
-        | Annotated[TrainGeoGenSettings, subcommand("geogen")]
+        Annotated[TrainSpaceSettings, subcommand("auto-decoder")] | Annotated[TrainGeoGenSettings, subcommand("geogen")]
     )
 
 

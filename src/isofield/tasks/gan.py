@@ -22,7 +22,7 @@ from isofield.models.pictures import Shots, photographed
 from isofield.models.presets import Preset
 from isofield.models.regularity import eikonal_loss, minimal_surface_loss, probes, smooth_density_loss
 from isofield.render.volume import surface_sdf
-from isofield.tasks.workers import Workers
+from isofield.tasks.team import Team
 from isofield.views.lessons import Lessons, draw
 
 KIMG = 1000  # pictures
@@ -39,11 +39,9 @@ class Contest:
     process does them one after another, and several divide them, with the same result but for rounding.
     """
 
-    def __init__(
-        self, preset: Preset, lessons: Lessons, seed: int, device: str = "cpu", workers: Workers | None = None
-    ):
-        self.preset, self.lessons, self.seed, self.device = preset, lessons, seed, torch.device(device)
-        self.workers = workers or Workers()
+    def __init__(self, preset: Preset, lessons: Lessons, seed: int, team: Team | None = None):
+        self.preset, self.lessons, self.seed, self.team = preset, lessons, seed, team or Team()
+        self.device = self.team.device
         a, recipe = preset.architecture, preset.recipe
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -68,7 +66,7 @@ class Contest:
         chosen = draw(len(self.lessons), self.batch, step, self.seed)
         lessons, fakes, said = [], [], []
         self.critic.requires_grad_(False)
-        for share in self.workers.shares(shares):
+        for share in self.team.shares(shares):
             torch.manual_seed(int(np.random.SeedSequence([self.seed, step, share]).generate_state(1)[0]))
             lessons.append(self._lesson(chosen[share::shares]))
             asked = self.labels[torch.randint(len(self.labels), (self.batch // shares,), device=self.device)]
@@ -169,18 +167,18 @@ class Contest:
     def _learn(self, whose: str) -> None:
         """Sum the gradients of all processes and step."""
         adam = self.adams[whose]
-        self.workers.add_up(parameter for group in adam.param_groups for parameter in group["params"])
+        self.team.add_up(parameter for group in adam.param_groups for parameter in group["params"])
         adam.step()
         adam.zero_grad()
 
     def _remember(self, styles: list[Float[Tensor, " latent"]]) -> None:
-        total = self.workers.total(torch.stack(styles).sum(0))
+        total = self.team.total(torch.stack(styles).sum(0))
         self.generator.mapping.remember(total[None] / self.preset.recipe.shares)
 
     def _mean(self, said: list[Numbers]) -> Numbers:
         """Over all shares of all processes."""
         sums = torch.stack([torch.stack([numbers[name] for name in said[0]]) for numbers in said]).sum(0)
-        return dict(zip(said[0], self.workers.total(sums) / self.preset.recipe.shares, strict=True))
+        return dict(zip(said[0], self.team.total(sums) / self.preset.recipe.shares, strict=True))
 
     def state(self) -> dict[str, Tensor]:
         """All that going on needs, but for the average, which is the model that is saved."""

@@ -4,6 +4,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -28,8 +29,8 @@ from isofield.tasks.gan import DIVERGED, KIMG, Contest, Numbers
 from isofield.tasks.gan_health import ailments, health
 from isofield.tasks.gan_sheet import sheet
 from isofield.tasks.mesh import peak_memory
+from isofield.tasks.team import Team, follows
 from isofield.tasks.training import Clock, Cost
-from isofield.tasks.workers import joined
 from isofield.views.lessons import Lessons
 from isofield.views.read import read_views
 
@@ -44,36 +45,38 @@ def run_train_geogen(settings: TrainGeoGenSettings) -> dict[str, Any]:
 
     Of several processes the first one writes; the others return nothing.
     """
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device", "torch finds no GPU here", "leave it out")
     views = read_views(settings.input)
     preset = chosen(settings, min(view.camera.width for view in views.views))
     lessons = Lessons(views, preset.architecture.size)
-    with joined(settings.device) as workers:
-        if preset.recipe.shares % workers.size:
-            fault = f"{preset.recipe.shares} cannot be done by {workers.size} processes"
-            raise InputError("--shares", fault, f"give a multiple of {workers.size}")
-        contest = Contest(preset, lessons, settings.seed, settings.device, workers)
-        if not workers.leads:
-            train_geogen(contest, workers.told(0), folder=settings.output)
-            return {}
-        config = {**config_of(settings), "input": settings.input.name, "input_sha256": digest(lessons)}
-        with open_run(
-            settings.output, {**config, **stored(preset)}, length=("kimg", "budget"), restart=settings.restart
-        ) as run:
-            steps = _begun(run, contest, settings)
-            cost = train_geogen(contest, workers.told(steps), run, silent=False)
-            return _report(run, contest, cost)
+    if settings.processes > 1 and follows():
+        _follow(settings, preset, lessons)
+    config = {**config_of(settings), "input": settings.input.name, "input_sha256": digest(lessons)}
+    del config["processes"]
+    with open_run(
+        settings.output, {**config, **stored(preset)}, length=("kimg", "budget"), restart=settings.restart
+    ) as run:
+        if settings.restart:
+            shutil.rmtree(run.folder / SAMPLES, ignore_errors=True)
+        team = Team.launch(settings.processes, settings.device)
+        contest = Contest(preset, lessons, settings.seed, team)
+        cost = train_geogen(contest, team.told(_begun(run, contest)), run, silent=False)
+        return _report(run, contest, cost)
 
 
-def _begun(run: Run, contest: Contest, settings: TrainGeoGenSettings) -> int:
+def _follow(settings: TrainGeoGenSettings, preset: Preset, lessons: Lessons) -> None:
+    """What the other processes do; where training ends early, the leading one says why."""
+    team = Team.launch(settings.processes, settings.device)
+    with suppress(IsofieldError):
+        train_geogen(Contest(preset, lessons, settings.seed, team), team.told(0), folder=settings.output)
+    raise SystemExit(0)
+
+
+def _begun(run: Run, contest: Contest) -> int:
     """Steps of the run, after saying how long they will take."""
-    if settings.restart:
-        shutil.rmtree(run.folder / SAMPLES, ignore_errors=True)
     if run.config["kimg"] is None and run.config["budget"] is None:
         run.settle(budget=BUDGET)
-    pace = estimate(contest.preset, contest.lessons, settings.seed, settings.device)
-    pace = pace._replace(seconds=pace.seconds / contest.workers.size)
+    pace = estimate(contest.preset, contest.lessons, contest.seed, contest.device)
+    pace = pace._replace(seconds=pace.seconds / contest.team.size)
     steps = settled_steps(run, contest.preset, pace)
     run.settle(settled={"steps": steps})
     print(f"isofield: {pace.told(steps * contest.batch)}", file=sys.stderr)
@@ -89,11 +92,15 @@ def chosen(settings: TrainGeoGenSettings, available: int) -> Preset:
         raise InputError("--size", f"{size} is no power of two from 8", "give 32, 64, 128, 256 or 512")
     refined = architecture.size > architecture.raw
     architecture = replace(architecture, size=size, raw=min(architecture.raw, size) if refined else size)
-    given = {key: getattr(settings, key) for key in ("batch", "shares", "r1", "settle")}
+    given = {key: getattr(settings, key) for key in ("batch", "r1", "settle")}
+    given["shares"] = settings.shares or (settings.processes if settings.processes > 1 else None)
     recipe = replace(recipe, **{key: value for key, value in given.items() if value is not None})
     if recipe.batch % recipe.shares or recipe.batch // recipe.shares < 2:
         fault = f"{recipe.batch} pictures cannot be cut into {recipe.shares} parts of two or more"
         raise InputError("--batch, --shares", fault, "give a batch that is a multiple of twice the shares")
+    if recipe.shares % settings.processes:
+        fault = f"{recipe.shares} cannot be done by {settings.processes} processes"
+        raise InputError("--shares", fault, f"give a multiple of {settings.processes}")
     return Preset(architecture, recipe)
 
 
@@ -118,11 +125,13 @@ class Pace(NamedTuple):
         )
 
 
-def estimate(preset: Preset, lessons: Lessons, seed: int, device: str) -> Pace:
+def estimate(preset: Preset, lessons: Lessons, seed: int, device: torch.device) -> Pace:
     """By timing a few steps of few pictures, on networks that are thrown away; the first of each kind compiles."""
     share = preset.recipe.batch // preset.recipe.shares
     few = max(1, min(share, TRIAL // preset.architecture.size**2))
-    trial = Contest(Preset(preset.architecture, replace(preset.recipe, batch=few, shares=1)), lessons, seed, device)
+    trial = Contest(
+        Preset(preset.architecture, replace(preset.recipe, batch=few, shares=1)), lessons, seed, Team(device=device)
+    )
     empty, lazy = _memory(device), preset.recipe.lazy
     times: dict[bool, list[float]] = {True: [], False: []}
     with torch.random.fork_rng(devices=[]):
@@ -178,8 +187,8 @@ def train_geogen(
             sums.add(contest.step(step))
             done = step + 1
             due = done % tick == 0 or done == steps
-            stop = contest.workers.any(interruption.requested) and done < steps
-            if due and contest.workers.leads:
+            stop = contest.team.any(interruption.requested) and done < steps
+            if due and contest.team.leads:
                 advance(done, **_tick(contest, done, sums, run))
             if due:
                 draw(done)  # before saving: what a crash prevents is done again
@@ -292,7 +301,7 @@ def _report(run: Run, contest: Contest, cost: Cost) -> dict[str, Any]:
     return report
 
 
-def _memory(device: str) -> float:
-    if device == "cuda":
+def _memory(device: torch.device) -> float:
+    if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated())
     return float(peak_memory() or 0)
