@@ -36,7 +36,7 @@ from isofield.runs import load_space
 from isofield.samples.store import SampleStore
 from isofield.settings.families import TrainSpaceSettings
 from isofield.tasks.space_objectives import StoreData
-from isofield.tasks.train import chosen, new_space
+from isofield.tasks.space_presets import chosen, new_space
 from isofield.tasks.training import Length, Training
 
 CLASSES = ("chairs", "lamps", "planes", "sofas", "tables")

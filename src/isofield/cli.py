@@ -189,9 +189,9 @@ def _train_space(settings: TrainSpaceSettings) -> Answer:
         if path is not None:
             check_exists(path)
     real_path(settings.output)
-    from isofield.tasks.train import run_train
+    from isofield.tasks.train_space import run_train_space
 
-    report = run_train(settings)
+    report = run_train_space(settings)
     return Answer(report, table_text({key: value for key, value in report.items() if key != "shapes"}))
 
 

@@ -20,7 +20,8 @@ import numpy as np, torch
 from isofield.fields.activations import Relu
 from isofield.samples.store import SampleStore
 from isofield.tasks.space_objectives import SharedDistances
-from isofield.tasks.train import preset, new_space, train_space
+from isofield.tasks.space_presets import new_space, preset
+from isofield.tasks.train_space import train_space
 
 def known(name):
     return next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith(name))

@@ -15,7 +15,7 @@ from isofield.mesh.enclosure import enclosed_share
 from isofield.samples.store import SampleStore
 from isofield.tasks.raw_shapes import sign_report, start_agnostic, unsigned_shapes
 from isofield.tasks.space_objectives import SharedDistances, StoreData, sign_agnostic_recipe
-from isofield.tasks.train import new_space, preset
+from isofield.tasks.space_presets import new_space, preset
 
 HEIGHTS = (0.6, 1.0)
 

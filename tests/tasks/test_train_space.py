@@ -29,7 +29,7 @@ from isofield.mesh.read import read_mesh
 from isofield.runs import list_checkpoints, load_space
 from isofield.samples.store import SampleStore
 from isofield.tasks.space_objectives import SharedDistances, StoreData
-from isofield.tasks.train import near_errors
+from isofield.tasks.train_space import near_errors
 
 SMALL = (
     "--steps", "20", "--code", "4", "--width", "16", "--depth", "2", "--shapes", "3", "--points", "64", "--draw", "1",

@@ -1,4 +1,4 @@
-"""`isofield train auto-decoder`: a store of samples becomes a shape space."""
+"""`isofield train auto-decoder`: a store of samples becomes a shape space (DeepSDF, Park et al. 2019)."""
 
 import shutil
 import time
@@ -6,21 +6,13 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from isofield.errors import InputError, IsofieldError
-from isofield.fields.activations import Activation, Relu, Sine, Softplus
-from isofield.fields.classes import ClassTable
-from isofield.fields.decoder import ColorBranch, LatentDecoder
-from isofield.fields.descriptors import Ngrams, text_model
-from isofield.fields.encodings import Encoding, FourierFeatures, Identity, PositionalCode
-from isofield.fields.mlp import MLP, deepsdf_decoder
-from isofield.fields.space import Member, ShapeSpace
+from isofield.fields.space import ShapeSpace
 from isofield.files import sha256, write_json
 from isofield.interrupt import interruptible
 from isofield.meshing.extract import extract
@@ -31,18 +23,14 @@ from isofield.runs import Run, list_checkpoints, open_run
 from isofield.samples.store import MANIFEST, SampleStore
 from isofield.settings.common import config_of
 from isofield.settings.families import TrainSpaceSettings
-from isofield.tasks.choice import ACTIVATIONS, ENCODINGS
 from isofield.tasks.fit import check_length, seeded, settled_length
 from isofield.tasks.raw_shapes import sign_report, start_agnostic, unsigned_shapes
 from isofield.tasks.results import size_of
-from isofield.tasks.sample import read_table
 from isofield.tasks.space_objectives import (
     SharedDistances,
     StoreData,
-    deepsdf_recipe,
-    seed_recipe,
-    sign_agnostic_recipe,
 )
+from isofield.tasks.space_presets import chosen, class_table, new_space, preset_name
 from isofield.tasks.team import Team, follows
 from isofield.tasks.training import Clock, Cost, Length, Training, train
 
@@ -50,74 +38,9 @@ BUDGET = 300.0  # seconds of a training that is told no length
 SAMPLES = "samples"  # pictures of the shapes, made at every checkpoint
 DRAWN, PIXELS = 64, 160  # resolution and size of a shape in a picture
 NEAR, PROBES = 0.05, 20_000  # samples nearer than this to the surface measure a shape, out of so many
-WAVE_RATE = 5e-4  # of networks of waves
-HUES = 16  # numbers in a code of colour
 
 
-@dataclass(frozen=True)
-class Preset:
-    """What a shape space is made of, and how it is trained."""
-
-    encoding: Encoding
-    activation: Activation
-    width: int
-    depth: int
-    code: int
-    recipe: SharedDistances
-    modulated: bool = True
-
-    def decoder(self, latent: int) -> LatentDecoder:
-        """latent: numbers that the decoder is given: code and vector of the class."""
-        inputs = self.encoding.width + latent * (not self.modulated)
-        skip = () if self.modulated or inputs >= self.width or self.depth < 2 else (self.depth // 2,)
-        coordinates = self.encoding.coordinates
-        network = MLP(inputs, 1, self.width, self.depth, deepcopy(self.activation), skip=skip, coordinates=coordinates)
-        return LatentDecoder(self.encoding, network, latent, self.modulated)
-
-
-@dataclass(frozen=True)
-class DeepSdf(Preset):
-    """With weight norm, dropout and tanh, as published, where width and depth are its own."""
-
-    def decoder(self, latent: int) -> LatentDecoder:
-        spec = deepsdf_decoder(3 + latent).spec()
-        skip = [self.depth // 2] if self.depth > 1 and 3 + latent < self.width else []
-        network = MLP.restore({**spec, "width": self.width, "depth": self.depth, "skip": skip})
-        return LatentDecoder(self.encoding, network, latent, self.modulated)
-
-
-def preset(name: str) -> Preset:
-    """default, deepsdf, seed or sal."""
-    if name == "deepsdf":
-        return DeepSdf(Identity(), Relu(), 512, 8, 256, deepsdf_recipe(), modulated=False)
-    if name == "seed":
-        return Preset(FourierFeatures(), Sine(), 256, 4, 256, seed_recipe())
-    if name == "sal":
-        return Preset(PositionalCode(5), Softplus(), 128, 4, 64, sign_agnostic_recipe())
-    return Preset(PositionalCode(5), Relu(), 192, 4, 64, SharedDistances(), modulated=False)
-
-
-def chosen(settings: TrainSpaceSettings, store: SampleStore) -> Preset:
-    """The preset of the options, with the parts that they change; `sal` by default where distances have no sign."""
-    base = preset(preset_name(settings, store))
-    if settings.encoding is not None:
-        base = replace(base, encoding=ENCODINGS[settings.encoding]())
-    if settings.activation is not None:
-        base = replace(base, activation=ACTIVATIONS[settings.activation]())
-    sizes = {name: getattr(settings, name) for name in ("width", "depth", "code")}
-    parts = {name: getattr(settings, name) for name in ("shapes", "points", "balance")}
-    parts |= {"normal_weight": settings.normals, "eikonal_weight": settings.eikonal}
-    if settings.activation in ("sine", "hosc"):
-        parts |= {"rate": WAVE_RATE}
-    recipe = replace(base.recipe, **{name: value for name, value in parts.items() if value is not None})
-    return replace(base, recipe=recipe, **{name: value for name, value in sizes.items() if value is not None})
-
-
-def preset_name(settings: TrainSpaceSettings, store: SampleStore) -> str:
-    return "sal" if settings.preset == "default" and unsigned_shapes(store) else settings.preset
-
-
-def run_train(settings: TrainSpaceSettings) -> dict[str, Any]:
+def run_train_space(settings: TrainSpaceSettings) -> dict[str, Any]:
     """Write the run folder, return what report.json holds. Raises InputError, IsofieldError, Interrupted."""
     store = SampleStore(settings.input)
     if settings.processes > 1:
@@ -204,48 +127,6 @@ def train_space(
             cost = train(training, clock, run, interruption, advance, pictures)
     space.cpu().eval().requires_grad_(False)
     return cost
-
-
-def new_space(made: Preset, store: SampleStore, classes: ClassTable | None = None, color: str = "none") -> ShapeSpace:
-    """The space of a preset for the shapes of a store, drawn from torch's global generator.
-
-    color: none, plain or directed. Raises InputError where the store has no colours.
-    """
-    members = [Member(shape.name, shape.label, shape.frame) for shape in store.shapes]
-    decoder = made.decoder(made.code + (classes.width if classes else 0))
-    painter = None
-    if color != "none":
-        if bare := [shape.name for shape in store.shapes if "colors" not in shape.columns]:
-            raise InputError("--color", f"{bare[0]} has no colours", "train without, or on coloured shapes alone")
-        painter = ColorBranch(decoder.network.width, HUES, directed=color == "directed")
-    return ShapeSpace(decoder, members, classes=classes, painter=painter)
-
-
-def class_table(store: SampleStore, settings: TrainSpaceSettings) -> ClassTable | None:
-    """What the options tell a decoder of the classes in a store; learned vectors are drawn from torch's generator.
-
-    Raises InputError where a shape has no class, a class no description, or a text model cannot be loaded.
-    """
-    if settings.classes == "none":
-        return None
-    if bare := [shape.name for shape in store.shapes if shape.label is None]:
-        raise InputError("--classes", f"{bare[0]} has none", "sample with --classes, or from a folder for each class")
-    labels = sorted({str(shape.label) for shape in store.shapes})
-    if settings.classes == "text":
-        texts = _texts(labels, settings.descriptions)
-        describe = text_model(settings.text_model) if settings.text_model else Ngrams()
-        return ClassTable.described(labels, lambda label: describe(texts[label]))
-    return ClassTable.one_hot(labels) if settings.classes == "one-hot" else ClassTable.embedded(labels)
-
-
-def _texts(labels: list[str], descriptions: Path | None) -> dict[str, str]:
-    """The name of each class, and its description where there is a file of them."""
-    if descriptions is None:
-        return {label: label for label in labels}
-    given = read_table(descriptions)
-    if missing := [label for label in labels if label not in given]:
-        raise InputError(descriptions, f"does not describe {missing[0]}", "add a line for each class")
-    return {label: f"{label}, {given[label]}" for label in labels}
 
 
 def _length(space: ShapeSpace, objective: SharedDistances, data: StoreData, steps: int | None, budget: float) -> Length:
