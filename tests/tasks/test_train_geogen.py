@@ -151,6 +151,17 @@ def test_the_critic_learns_to_tell_when_the_generator_stands_still(pictures):
     assert np.mean(told[-10:]) > 0.95
 
 
+def test_rates_of_the_decoder_are_those_of_equalised_layers(pictures):
+    """Weights as they are used move by rate / sqrt(inputs) in those, and biases by the rate itself."""
+    made = contest(pictures)
+    rates = {id(p): group["lr"] for group in made.adams["generator"].param_groups for p in group["params"]}
+    assert len(rates) == len(list(made.generator.parameters()))
+    decoder, rate = made.generator.decoder, made.preset.recipe.rate
+    for layer in (decoder.shape_net[0], decoder.shape_net[2], decoder.color_net[2]):
+        assert rates[id(layer.bias)] == rate
+        assert rates[id(layer.weight)] == pytest.approx(rate / decoder.width**0.5)
+
+
 class Taste(nn.Module):
     """A critic that takes pictures for real the darker (sign -1) or the brighter (1) they are."""
 

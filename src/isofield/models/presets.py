@@ -83,10 +83,10 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "toy": Preset(
         Architecture(
-            size=32, raw=32, latent=64, mapping_depth=2, plane_size=32, plane_channels=8, base=1024, most=32,
-            critic_base=1024, critic_most=64, critic_depth=2, width=32, octaves=2, coarse=8, fine=12,
+            size=32, raw=32, latent=64, mapping_depth=2, plane_size=32, plane_channels=12, base=2048, most=64,
+            critic_base=1024, critic_most=64, critic_depth=2, width=32, octaves=2, coarse=20, fine=12,
         ),
-        Recipe(batch=8, settle=10.0, eikonal=0.5, blur=2.0, sharp=10.0, half_life=2.5, tick=2.0),
+        Recipe(batch=8, settle=5.0, eikonal=0.5, blur=2.0, sharp=10.0, half_life=2.5, tick=2.0),
     ),
     "small": Preset(
         Architecture(

@@ -204,10 +204,10 @@ class Contest:
 
 
 def _generator_adam(generator: GeoGen, preset: Preset) -> torch.optim.Adam:
-    """Equalised layers have one rate; the decoder's plain ones and beta have their own."""
+    """The decoder's plain layers learn as fast as the equalised ones, and beta at a rate of its own."""
     recipe, decoder = preset.recipe, generator.decoder
     scale = list(decoder.density.parameters())
-    plain = [*decoder.shape_net.parameters(), *decoder.color_net.parameters()]
+    plain = [p for net in (decoder.shape_net, decoder.color_net) for p in net.parameters() if p.ndim > 1]
     apart = {id(parameter) for parameter in (*scale, *plain)}
     groups = [
         {"params": [p for p in generator.parameters() if id(p) not in apart], "lr": recipe.rate},
