@@ -132,11 +132,12 @@ def _repair(settings: RepairSettings) -> Answer:
 
 
 def _evaluate(settings: EvaluateSettings) -> Answer:
-    check_exists(settings.prediction)
-    check_exists(settings.truth)
-    from isofield.tasks.evaluate import evaluate_paths, table
+    for path in (settings.prediction, settings.truth, settings.meshes, settings.features, settings.identity):
+        if path is not None:
+            check_exists(path)
+    from isofield.tasks.evaluate import run_evaluate, table
 
-    report = evaluate_paths(settings.prediction, settings.truth, settings.preset, settings.seed)
+    report = run_evaluate(settings)
     return Answer(report, rendered(table(report)))
 
 

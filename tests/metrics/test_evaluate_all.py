@@ -156,5 +156,9 @@ def test_geogen_scales_each_shape_on_its_own():
 
 
 def test_geogen_uses_the_unit_sphere_without_margin():
-    found = geogen_protocol(trimesh.creation.box(), trimesh.creation.icosphere(4), samples=4000, repeats=1)
+    found = geogen_protocol(
+        trimesh.creation.box(), trimesh.creation.icosphere(4), samples=4000, repeats=2, emd_repeats=1
+    )
+    assert (found["emd_deviation"], found["emd_repeats"]) == (0.0, 1)
+    assert found["mse_deviation"] > 0
     assert found["hausdorff"] == pytest.approx(1 - 1 / np.sqrt(3), abs=0.01)  # from the middle of a side to the sphere

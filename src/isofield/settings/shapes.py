@@ -152,20 +152,36 @@ class RepairSettings:
 
 @dataclass(frozen=True)
 class EvaluateSettings:
-    """Measure a mesh against the true one; or two folders, files matched by name, as a table."""
+    """Measure a mesh against the true one; or two folders, files matched by name; or a generator against pictures."""
 
     prediction: Positional[Path]
-    """Mesh file or folder to measure."""
+    """Mesh file or folder to measure; or the run of a generator."""
     truth: Positional[Path]
-    """Mesh file or folder to measure it against."""
+    """Mesh file or folder to measure it against; of a generator, a set of posed pictures."""
     preset: Literal["default", "geogen"] = "default"
     """geogen: both scaled into the unit sphere, 20,000 samples, 20 repeats, mean and deviation."""
+    count: Annotated[int | None, arg(name="n", aliases=("-n",))] = None
+    """Of a generator: pictures to draw (1,000), at most half as many as the set has."""
+    shapes: int | None = None
+    """Of a generator: shapes whose surfaces are measured (32)."""
+    meshes: Path | None = None
+    """Of a generator: folder of true meshes, to compare its shapes with as a set."""
+    features: Path | None = None
+    """Of a generator: TorchScript file of the network by which pictures are compared, such as Inception's for FID and
+    KID; by default random convolutions."""
+    identity: Path | None = None
+    """Of a generator: TorchScript file of a network that knows faces, such as ArcFace, for views of the same one."""
     seed: int = 0
     """Seed of every random number."""
     json: bool = False
     """Print one JSON object on stdout, and nothing else there."""
     debug: bool = False
     """Show the traceback of an error."""
+
+    def __post_init__(self) -> None:
+        check_at_least(self, shapes=1)
+        if self.count is not None and self.count < 2:
+            raise InputError("-n", f"{self.count} pictures are too few", "give at least 2")
 
 
 @dataclass(frozen=True)

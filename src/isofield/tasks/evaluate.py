@@ -1,4 +1,4 @@
-"""isofield evaluate: two meshes, or two folders of them, to numbers."""
+"""isofield evaluate: two meshes, or two folders of them, to numbers; a generator is measured in a file of its own."""
 
 from pathlib import Path
 from statistics import median
@@ -9,6 +9,8 @@ from rich.table import Table
 from isofield.errors import InputError, IsofieldError
 from isofield.mesh.read import READABLE, read_mesh
 from isofield.metrics.evaluate import evaluate, geogen_protocol
+from isofield.settings.shapes import EvaluateSettings
+from isofield.views.read import holds_views
 
 Preset = Literal["default", "geogen"]
 COLUMNS = (
@@ -16,6 +18,20 @@ COLUMNS = (
     "watertight", "manifold",
 )  # fmt: skip
 GEOGEN_COLUMNS = ("chamfer_l1", "mse", "hausdorff", "emd", "msd")
+OF_GENERATORS = {"count": "-n", "shapes": "--shapes", "meshes": "--meshes", "features": "--features",
+                 "identity": "--identity"}  # fmt: skip
+
+
+def run_evaluate(settings: EvaluateSettings) -> dict[str, Any]:
+    """Where the truth is a set of pictures, the prediction is a generator; else both are meshes. Raises InputError."""
+    if holds_views(settings.truth):
+        from isofield.tasks.evaluate_generator import evaluate_generator
+
+        return evaluate_generator(settings)
+    given = [flag for name, flag in OF_GENERATORS.items() if getattr(settings, name) is not None]
+    if given:
+        raise InputError(given[0], "is for a generator and a set of pictures", "leave it out, or name such a set")
+    return evaluate_paths(settings.prediction, settings.truth, settings.preset, settings.seed)
 
 
 def evaluate_paths(pred: Path, truth: Path, preset: Preset = "default", seed: int = 0) -> dict[str, Any]:
@@ -36,7 +52,11 @@ def evaluate_paths(pred: Path, truth: Path, preset: Preset = "default", seed: in
 
 
 def table(result: dict[str, Any]) -> Table:
-    """What `evaluate_paths` found, to be read by people."""
+    """What `run_evaluate` found, to be read by people."""
+    if "pictures" in result:
+        from isofield.tasks.evaluate_generator import generator_table
+
+        return generator_table(result)
     return _folder_table(result) if "shapes" in result else _pair_table(result)
 
 

@@ -67,6 +67,16 @@ def is_views(path: Path) -> bool:
     return path.is_dir() or path.suffix.lower() in (".zip", ".json")
 
 
+def holds_views(path: Path) -> bool:
+    """Whether a path holds cameras in one of the layouts that `read_views` reads, whatever is wrong with them."""
+    if path.suffix.lower() == ".json":
+        return True
+    if not path.is_dir() and path.suffix.lower() != ".zip":
+        return False
+    store = open_store(path)
+    return bool({eg3d.FILE, nerf.FILE, *nerf.SPLITS} & store.names) or colmap.folder_of(store) is not None
+
+
 def _scan_file(path: Path) -> tuple[ImageSet, list[InputError]]:
     check_exists(path)
     check_plain(path)
