@@ -4,9 +4,9 @@ import hashlib
 import json
 import os
 import signal
-import time
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ class TookTooLong(BaseException):
 
 @contextmanager
 def limited(seconds: int) -> Iterator[None]:
-    """TookTooLong after so many seconds of the processor, or ten times as many of the clock where others are at work."""
+    """TookTooLong after so many seconds of the processor, or ten times as many of the clock."""
     cpu, wall = time.process_time() + seconds, time.monotonic() + 10 * seconds
 
     def stop(*_: object) -> None:
