@@ -1,6 +1,6 @@
 """Shape spaces of five classes, on shapes they were not trained on: encodings, activations, normals, DeepSDF beside.
 
-    python benchmarks/shape_spaces.py [--work FOLDER] [--seconds 120] [--only PATTERN] [--again]
+    python benchmarks/shape_spaces.py [--work FOLDER] [--seconds 30] [--only PATTERN] [--again]
 
 A row is one space, trained by the command for about so many CPU-seconds of one core. Rows are run one by one and stored
 as they finish; those that are there are left as they are unless --again. --only: a regular expression that the name
@@ -14,6 +14,7 @@ import shutil
 import time
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from isofield.cli import main as isofield
 from isofield.errors import IsofieldError
 from isofield.fields.codes.fit import fit_code
 from isofield.fields.codes.observations import Observations
+from isofield.files import write_json
 from isofield.frame import UnitFrame
 from isofield.mesh.read import read_mesh, weld
 from isofield.meshing.extract import extract
@@ -40,8 +42,9 @@ from isofield.tasks.space_presets import chosen, new_space
 from isofield.tasks.training import Length, Training
 
 CLASSES = ("chairs", "lamps", "planes", "sofas", "tables")
-TRAINED, HELD, SEED, COUNT = 44, 5, 7, 100_000  # shapes of each class; samples of each
-RESOLUTION, SAMPLES, OBSERVED = 128, 30_000, 10_000
+TRAINED, HELD, MEASURED = 44, 5, 2  # shapes of each class: to train on; never seen; and measured of these
+SEED, COUNT = 7, 100_000  # of the shapes; samples of each
+RESOLUTION, SAMPLES, OBSERVED, TIMED = 128, 30_000, 10_000, 8
 TITLE = "Shapes never seen"
 COLUMNS = (
     "space", "parameters", "steps", "CPU-s", "point_to_surface x1e3, mean", "median", "p95", "chamfer_l1 x1e3",
@@ -60,8 +63,9 @@ class Space:
 
 def spaces() -> list[Space]:
     deepsdf = {"preset": "deepsdf", "shapes": 64, "points": 64}
-    found = [Space("default", {}), Space("deepsdf, T", deepsdf), Space("deepsdf, 10 T", deepsdf, 10.0)]
-    found += [Space("seed", {"preset": "seed", "shapes": 16, "points": 128}), Space("deepsdf, 3 T", deepsdf, 3.0)]
+    found = [Space(f"default, {times} T", {}, times) for times in (1, 4, 6)]
+    found += [Space(f"deepsdf, {times} T", deepsdf, times) for times in (1, 40)]
+    found += [Space("seed", {"preset": "seed", "shapes": 16, "points": 128})]
     for normals in (None, 0.01):
         for encoding in ("none", "fourier", "hash"):
             for activation in ("relu", "sine", "hosc"):
@@ -92,33 +96,46 @@ def run(*arguments: Any) -> None:
         raise SystemExit(f"isofield {arguments[0]} failed")
 
 
-def trained(space: Space, work: Path, seconds: float) -> dict[str, Any]:
-    """The report of the run, which is made unless it is there."""
+def trained(space: Space, work: Path, seconds: float, steps: int | None = None) -> dict[str, Any]:
+    """The report of the run, which is made unless it is there; steps: in the place of so many seconds."""
     folder = work / "runs" / re.sub(r"\W+", "-", space.name)
     if not (folder / "report.json").exists():
         given = {key: value for key, value in space.flags.items() if value is not None}
         settings = replace(TrainSpaceSettings(work / "store", folder, steps=1, draw=0), **given)
-        if not (folder / "config.json").exists():
-            steps = steps_of(settings, seconds * space.times)
-        else:
+        if (folder / "config.json").exists():
             steps = json.loads((folder / "config.json").read_text())["steps"]
+        steps = steps or steps_of(settings, seconds * space.times)
         flags = [f"--{key}={value}" for key, value in given.items()]
         run("train", "auto-decoder", work / "store", "-o", folder, "--steps", steps, "--draw", 0, *flags)
     return {**json.loads((folder / "report.json").read_text()), "folder": folder}
 
 
 def steps_of(settings: TrainSpaceSettings, seconds: float) -> int:
-    """As take so many seconds of one core, by timing some."""
-    store, made = SampleStore(settings.input), chosen(settings)
+    """As take so many seconds of one core; the quickest of some timings, since what else runs only adds to them."""
+    store = SampleStore(settings.input)
+    made = chosen(settings, store)
     with torch.random.fork_rng(devices=[]):
         trial = Training(deepcopy(new_space(made, store)), made.recipe, StoreData(store), Length.of_steps(1), 0)
-        return max(round(seconds / trial.seconds_per_step(time.process_time)), 1)
+        return max(round(seconds / min(trial.seconds_per_step(time.process_time) for _ in range(TIMED))), 1)
 
 
-def measured(report: dict[str, Any], work: Path) -> list[dict[str, Any]]:
-    """Of each held-out shape: its code from samples, the mesh of that against the true one."""
-    space, held = load_space(report["folder"]), SampleStore(work / "held-store")
-    return [one(space, held, number) for number in range(len(held))]
+def measured(report: dict[str, Any], store: Path, count: int) -> list[dict[str, Any]]:
+    """Of so many shapes of each class in a store: its code from samples, the mesh of that against the true one.
+
+    Kept beside the run."""
+    kept = report["folder"] / f"{store.name}-{count}.json"
+    if not kept.exists():
+        space, held = load_space(report["folder"]), SampleStore(store)
+        write_json(kept, {"shapes": [one(space, held, number) for number in first(held, count)]})
+    return json.loads(kept.read_text())["shapes"]
+
+
+def first(held: SampleStore, count: int) -> list[int]:
+    """So many of each class."""
+    classes: dict[str | None, list[int]] = {}
+    for number, shape in enumerate(held.shapes):
+        classes.setdefault(shape.label, []).append(number)
+    return [number for numbers in classes.values() for number in numbers[:count]]
 
 
 def one(space: Any, held: SampleStore, number: int) -> dict[str, Any]:
@@ -126,23 +143,37 @@ def one(space: Any, held: SampleStore, number: int) -> dict[str, Any]:
     begun = time.process_time()
     points, sdf = (torch.from_numpy(np.ascontiguousarray(rows[name])) for name in ("points", "sdf"))
     found = fit_code(space, Observations(points, sdf, points[:0]))
-    row = {"cpu": time.process_time() - begun, "evaluations": found.evaluations, "error": None}
-    truth = weld(read_mesh(Path(shape.source)))
-    truth = trimesh.Trimesh(shape.frame.to_unit(truth.vertices), truth.faces, process=False)
+    row = {"name": shape.name, "label": found.label, "cpu": time.process_time() - begun}
+    row |= {"evaluations": found.evaluations, "error": None}
+    truth = Truth.of(shape.source, shape.frame)
     try:
         mesh = extract(space.decode(found.code, found.label), RESOLUTION).mesh
     except IsofieldError:
         return row
-    frame = UnitFrame()
-    real, other = Surface.reference(truth, frame), Surface.reference(truth, frame)
-    both = both_ways(Surface.of(mesh, frame, "prediction"), real, SAMPLES, 0)
-    floor = both_ways(other, real, SAMPLES, 1)
+    both = both_ways(Surface.of(mesh, UnitFrame(), "prediction"), truth.surface, SAMPLES, 0)
     return row | {
         "error": 1e3 * distances.point_to_surface(both),
         "chamfer": 1e3 * chamfer_l1(both.pred.points, both.truth.points),
-        "floor": 1e3 * chamfer_l1(floor.pred.points, floor.truth.points),
+        "floor": 1e3 * truth.floor,
         "normals": distances.normal_consistency(both),
     }
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A true surface in its unit frame, and the chamfer_l1 of two samplings of it."""
+
+    surface: Surface
+    floor: float
+
+    @classmethod
+    @cache
+    def of(cls, source: str, frame: UnitFrame) -> "Truth":
+        read = weld(read_mesh(Path(source)))
+        mesh = trimesh.Trimesh(frame.to_unit(read.vertices), read.faces, process=False)
+        real, other = Surface.reference(mesh, UnitFrame()), Surface.reference(mesh, UnitFrame())
+        floor = both_ways(other, real, SAMPLES, 1)
+        return cls(real, chamfer_l1(floor.pred.points, floor.truth.points))
 
 
 def cells(space: Space, report: dict[str, Any], shapes: list[dict[str, Any]]) -> list[Any]:
@@ -173,8 +204,8 @@ def keep(row: list[Any], seconds: float) -> None:
 
 def notes(seconds: float) -> list[str]:
     return [
-        f"{TRAINED} shapes of each of {', '.join(CLASSES)} to train on, {HELD} of each, never seen, to measure: the "
-        f"code is found from {OBSERVED:,} samples of distances as `isofield reconstruct` does; its mesh at "
+        f"{TRAINED} shapes of each of {', '.join(CLASSES)} to train on, {MEASURED} of each, never seen, to measure: "
+        f"the code is found from {OBSERVED:,} samples of distances as `isofield reconstruct` does; its mesh at "
         f"{RESOLUTION}^3 is compared with the true one, {SAMPLES:,} samples each way, in the unit frame.",
         f"Each space was trained for about T = {seconds:g} CPU-seconds of one core, or as many times that as it says. "
         "Parameters: with the codes of all trained shapes. deepsdf: its network, losses and rates, in steps of "
@@ -186,7 +217,7 @@ def notes(seconds: float) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("shape-spaces"))
-    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--only", default="")
     parser.add_argument("--again", action="store_true")
     options = parser.parse_args()
@@ -195,7 +226,7 @@ def main() -> None:
     for space in spaces():
         if re.search(options.only, space.name) and (options.again or space.name not in stored()):
             report = trained(space, options.work, options.seconds)
-            row = cells(space, report, measured(report, options.work))
+            row = cells(space, report, measured(report, options.work / "held-store", MEASURED))
             keep(row, options.seconds)
             print(*row, flush=True)
 

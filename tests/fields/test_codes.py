@@ -13,7 +13,7 @@ from isofield.fields.activations import Relu, Sine
 from isofield.fields.classes import ClassTable
 from isofield.fields.codes.adam import fit_code_by_adam
 from isofield.fields.codes.align import fit_code_and_pose, rotations
-from isofield.fields.codes.fit import Options, deviation_of, fit_code, spread_of
+from isofield.fields.codes.fit import MANY, Options, deviation_of, fit_code, spread_of
 from isofield.fields.codes.hue import fit_hue
 from isofield.fields.codes.observations import Colors, Observations
 from isofield.fields.codes.pose import Pose
@@ -132,6 +132,15 @@ def test_a_code_is_found_from_distances():
     torch.testing.assert_close(found.code, CODE, atol=0.01, rtol=0)
     assert found.residual < 1e-4
     assert found.evaluations < 800 * 8000 * 3 / 20  # of DeepSDF's way
+
+
+def test_the_last_steps_bring_what_few_observations_leave_open():
+    space, noise = solids(), torch.Generator().manual_seed(0)
+    seen = observed(space, CODE, count=40_000)
+    seen = replace(seen, sdf=seen.sdf + 0.02 * torch.randn(len(seen.sdf), generator=noise))
+    few = replace(seen, points=seen.points[:MANY], sdf=seen.sdf[:MANY])
+    off = [float((fit_code(space, given).code - CODE).norm()) for given in (few, seen)]
+    assert off[1] < 0.7 * off[0]
 
 
 def test_deepsdfs_way_finds_it_too_and_counts_what_it_asks():

@@ -230,8 +230,8 @@ def test_a_tuned_network_is_stored_with_the_result(reconstruct, tmp_path):
     trimesh.creation.icosphere().export(tmp_path / "ball.ply")
     plain, out = reconstruct(tmp_path / "ball.ply")
     before = load(out).decoder.network.layers[0].weight
-    tuned, out = reconstruct(tmp_path / "ball.ply", "--finetune", 20, "--restart")
-    assert tuned["evaluations"] > plain["evaluations"] + 20 * 3 * 2048
+    tuned, out = reconstruct(tmp_path / "ball.ply", "--finetune", 60, "--restart")
+    assert tuned["evaluations"] > plain["evaluations"] + 60 * 3 * 2048
     assert tuned["point_to_surface"] < plain["point_to_surface"]
     assert not torch.equal(load(out).decoder.network.layers[0].weight, before)
     with torch.no_grad():

@@ -28,7 +28,9 @@ from isofield.locking import locked
 from isofield.mesh.read import read_mesh
 from isofield.runs import list_checkpoints, load_space
 from isofield.samples.store import SampleStore
+from isofield.settings.families import TrainSpaceSettings
 from isofield.tasks.space_objectives import SharedDistances, StoreData
+from isofield.tasks.space_presets import chosen, new_space
 from isofield.tasks.train_space import near_errors
 
 SMALL = (
@@ -95,6 +97,13 @@ def test_the_factored_decoder_is_the_plain_network_on_points_beside_codes(modula
                     hidden = torch.relu(hidden + decoder.shifts[i](repeated))
             plain = hidden[:, 0]
         torch.testing.assert_close(found[shape], plain, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["relu", "softplus", "sine", "hosc"])
+def test_every_activation_can_be_chosen(store, tmp_path, activation):
+    settings = TrainSpaceSettings(store, tmp_path, encoding="none", activation=activation, width=8, depth=1)
+    decoder = new_space(chosen(settings, SampleStore(store)), SampleStore(store)).decoder
+    assert type(decoder.network.activations[0]).__name__ == activation.capitalize()
 
 
 def test_deepsdf_has_the_papers_size():

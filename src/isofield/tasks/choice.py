@@ -1,6 +1,6 @@
 """Which field a fit trains, from the options of the command line, and why."""
 
-from isofield.fields.activations import Activation, Hosc, Sine, Softplus
+from isofield.fields.activations import Activation, Hosc, Relu, Sine, Softplus
 from isofield.fields.encodings import Encoding, FourierFeatures, Identity, PositionalCode
 from isofield.fields.hash_grid import HashGrid
 from isofield.fields.neural import NeuralField, default_color
@@ -10,7 +10,7 @@ from isofield.tasks.objectives import Distances
 ENCODINGS: dict[str, type[Encoding]] = {
     "hash": HashGrid, "fourier": FourierFeatures, "positional": PositionalCode, "none": Identity,
 }  # fmt: skip
-ACTIVATIONS: dict[str, type[Activation]] = {"softplus": Softplus, "sine": Sine, "hosc": Hosc}
+ACTIVATIONS: dict[str, type[Activation]] = {"relu": Relu, "softplus": Softplus, "sine": Sine, "hosc": Hosc}
 
 WAVE_RATE = 1e-4  # SIREN's own (Sitzmann et al. 2020); at our usual one, waves of coordinates collapse to f = 0
 

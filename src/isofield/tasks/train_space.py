@@ -37,7 +37,7 @@ from isofield.tasks.training import Clock, Cost, Length, Training, train
 BUDGET = 300.0  # seconds of a training that is told no length
 SAMPLES = "samples"  # pictures of the shapes, made at every checkpoint
 DRAWN, PIXELS = 64, 160  # resolution and size of a shape in a picture
-NEAR, PROBES = 0.05, 20_000  # samples nearer than this to the surface measure a shape, out of so many
+NEAR, PROBES = 0.05, 4_000  # samples nearer than this to the surface measure a shape, out of so many
 
 
 def run_train_space(settings: TrainSpaceSettings) -> dict[str, Any]:

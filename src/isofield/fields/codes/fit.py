@@ -14,8 +14,8 @@ from isofield.fields.codes.prior import GaussianPrior, Label, priors_of
 from isofield.fields.codes.problem import Problem, Solved, State, independent
 from isofield.fields.space import ShapeSpace
 
-PROBES, FEW, MANY = 256, 512, 4096  # observations: to rank starts, to choose among them, to end with
-TRIES, STEPS = 6, 15  # iterations from each start, and from the best one
+PROBES, FEW, MANY, MOST = 256, 512, 4096, 16_384  # observations: to rank starts, to choose, to go on and to end with
+TRIES, STEPS, LAST = 6, 15, 3  # iterations from each start, from the best one, and of the end with the most
 STARTS = 8
 ALIKE = 0.1  # of the cost: ends no worse than this above the best are as likely
 
@@ -99,7 +99,7 @@ class Search:
 
 def fit_code(space: ShapeSpace, seen: Observations, options: Options | None = None) -> CodeFit:
     """From the mean codes of the classes and the trained shapes that fit best, each a few steps of Levenberg and
-    Marquardt's on few of the observations, then more of both from the best of these.
+    Marquardt's on few of the observations, then more of both from the best of these, and a few last steps on the most.
 
     Raises InputError where nothing was observed, or for a class that the space does not have.
     """
@@ -109,6 +109,8 @@ def fit_code(space: ShapeSpace, seen: Observations, options: Options | None = No
     ends = search.solve(seen.take(FEW, search.generator), _starts(search), TRIES)
     many = search.seen.take(MANY, search.generator)
     best = search.solve(many, [(ends[0].state, ends[0].label)], STEPS)[0]
+    if len(seen.points) > MANY:
+        best = search.solve(search.seen.take(MOST, search.generator), [(best.state, best.label)], LAST)[0]
     for _ in range(options.passes):
         best = search.refined(best)
     return search.found(best, ends)

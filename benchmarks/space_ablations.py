@@ -1,0 +1,101 @@
+"""What parts of a shape space's training bring: `python benchmarks/space_ablations.py TABLE [--work FOLDER]`.
+
+outliers: shapes drawn by how badly they fit, or evenly; classes: what the decoder is told of them. Each training has
+the steps of the row of shape_spaces.py that it is compared with, whose shapes, samples and runs are used; what is in
+the work folder is not made again.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from common import table, write_result
+from shape_spaces import HELD, Space, measured, spaces, trained
+
+SECONDS = 30.0  # T of shape_spaces.py
+SLATTED = ("slats", "ladder", "spindles", "cross")  # backs of chairs
+TOLD = ("none", "one-hot", "learned", "text")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", choices=("outliers", "classes"))
+    parser.add_argument("--work", type=Path, default=Path("shape-spaces"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    {"outliers": outliers, "classes": classes}[options.table](options.work)
+
+
+def outliers(work: Path) -> None:
+    base, shares = "default, 4 T", {"drawn evenly": 0.0, "half of them by their loss": None, "all by their loss": 1.0}
+    rows = []
+    for name, balance in shares.items():
+        report, shapes = varied(work, base, name, {} if balance is None else {"balance": balance})
+        errors, trained_on = values(shapes), 1e3 * np.array(list(report["shapes"].values()))
+        thin = values([shape for shape in shapes if is_thin(work, shape["name"])])
+        spread = [each.mean() / np.median(each) - 1 for each in (errors, thin, trained_on)]
+        rows.append([
+            name, report["cpu_seconds"], *summary(errors), spread[0], *summary(thin), spread[1],
+            *summary(trained_on), spread[2],
+        ])  # fmt: skip
+        print(*rows[-1], flush=True)
+    parts = ("mean", "median", "p95", "mean / median - 1")
+    columns = ["shapes of a step", "CPU-s"]
+    columns += [f"{group}: {part}" for group in ("never seen", "thin ones of these", "trained") for part in parts]
+    count = len([shape for shape in shapes if is_thin(work, shape["name"])])
+    notes = [
+        f"The default preset, {report['steps']:,} steps, on the shapes of the table of shape spaces; {len(shapes)} "
+        "never seen: point_to_surface x1e3. Trained: the mean error x1e3 of the distance at samples nearer than 0.05.",
+        f"Thin: lamps, and chairs with a back of slats, spindles or rungs; {count} of those never seen.",
+    ]
+    write_result("space_outliers", "Shapes that a space neglects", [table("Outliers", columns, rows)], notes)
+
+
+def classes(work: Path) -> None:
+    rows = []
+    for told in TOLD:
+        report, shapes = varied(work, "default, 1 T", f"classes {told}", {} if told == "none" else {"classes": told})
+        right = None if told == "none" else float(np.mean([s["name"].startswith(str(s["label"])) for s in shapes]))
+        cost = float(np.median([shape["evaluations"] for shape in shapes]))
+        rows.append([told, report["parameters"], report["cpu_seconds"], *summary(values(shapes)), right, round(cost)])
+        print(*rows[-1], flush=True)
+    columns = ["classes", "parameters", "CPU-s", "point_to_surface x1e3, mean", "median", "p95", "class told right"]
+    notes = [
+        f"The default preset, {report['steps']:,} steps, one decoder for five classes; {len(shapes)} shapes never "
+        "seen. Their class is not given: it is the one whose code explains the samples best.",
+    ]
+    write_result(
+        "space_classes", "Classes of shape spaces", [table("Classes", [*columns, "evaluations a code"], rows)], notes
+    )
+
+
+def varied(work: Path, base: str, name: str, flags: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The report of a training with as many steps as the base, and all held-out shapes; without flags the base's."""
+    known = {space.name: space for space in spaces()}[base]
+    space = Space(f"{base}, {name}", flags) if flags else known
+    begun = trained(known, work, SECONDS)
+    report = trained(space, work, SECONDS, begun["steps"]) if flags else begun
+    return report, measured(report, work / "held-store", HELD)
+
+
+def values(shapes: list[dict[str, Any]]) -> np.ndarray:
+    return np.array([shape["error"] for shape in shapes if shape["error"] is not None])
+
+
+def summary(errors: np.ndarray) -> list[float]:
+    return [float(errors.mean()), float(np.median(errors)), float(np.quantile(errors, 0.95))]
+
+
+def is_thin(work: Path, name: str) -> bool:
+    """By what made it: NAME is CLASS-CLASS_00044."""
+    family, stem = name.split("-")
+    parameters = json.loads((work / family / f"{stem}.json").read_text())["parameters"]
+    return family == "lamps" or parameters.get("back") in SLATTED
+
+
+if __name__ == "__main__":
+    main()
