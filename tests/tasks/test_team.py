@@ -119,18 +119,25 @@ def test_two_processes_equal_one(store, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not FABRIC or os.name != "posix", reason="needs lightning-fabric and POSIX signals")
-def test_two_processes_killed_and_gone_on_with_are_the_same(store, tmp_path):
-    """Bit for bit, whenever the kill comes; and nobody is left behind."""
-    steps = ("--steps", "300", "--processes", "2")
-    assert subprocess.run(command(store, tmp_path / "whole", *steps), capture_output=True).returncode == 0
-    parts = command(store, tmp_path / "parts", *steps)
-    process = subprocess.Popen(parts, stderr=subprocess.PIPE, start_new_session=True)
-    while not (tmp_path / "parts" / "log.jsonl").exists() and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(float(np.random.default_rng().uniform(0, 1)))
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=120)  # until the other one has closed its end too
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.skipif(not FABRIC, reason="no Fabric"))])
+@pytest.mark.skipif(os.name != "posix", reason="kills as POSIX does")
+def test_killed_three_times_and_gone_on_with_is_the_same(store, tmp_path, processes):
+    """Bit for bit, whenever the kills come; and nobody is left behind."""
+    length = ("--steps", "400", "--processes", str(processes))
+    assert subprocess.run(command(store, tmp_path / "whole", *length), capture_output=True).returncode == 0
+    parts, log = command(store, tmp_path / "parts", *length), tmp_path / "parts" / "log.jsonl"
+    for _ in range(3):
+        process, before = subprocess.Popen(parts, stderr=subprocess.PIPE, start_new_session=True), written(log)
+        while written(log) == before and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(float(np.random.default_rng().uniform(0, 0.7)))
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=120)  # until the other one has closed its end too
     assert subprocess.run(parts, capture_output=True).returncode == 0
     whole, other = state(tmp_path / "whole"), state(tmp_path / "parts")
     assert all(torch.equal(whole[name], other[name]) for name in whole)
+    assert log.read_text() == (tmp_path / "whole" / "log.jsonl").read_text()
+
+
+def written(log: Path) -> float:
+    return log.stat().st_mtime if log.exists() else 0.0
