@@ -37,6 +37,7 @@ FLOORS = [
     {"demo", "viewer", "cli", "__main__"},
 ]
 SUPPORT = 1
+EXTRAS = ("docs", "texture", "compare", "view", "train", "tensorboard")
 OTHER_DATA = {"head_basis.npz"}  # bundled files that are no models
 
 
@@ -80,7 +81,7 @@ def test_every_requirement_is_pinned():
     extras = project["optional-dependencies"]
     wanted = [
         *project["dependencies"],
-        *(line for name in ("dev", "docs", "texture", "compare", "view", "train") for line in extras[name]),
+        *(line for name in ("dev", *EXTRAS) for line in extras[name]),
     ]
     pinned = {normal(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
     assert {normal(line) for line in wanted} <= pinned

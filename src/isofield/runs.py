@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 KEPT = 2  # checkpoints
 RESULTS = ("mesh.ply", "mesh.glb", "seen.glb", "preview.png", "report.json", "code.safetensors")
+EVENTS = "events"  # sub-folder that TensorBoard reads
 SETTLED = "settled"
 _MARK = "isofield_run"
 
@@ -48,11 +49,13 @@ class Run:
     """An open run folder, held by this process alone.
 
     config: as stored, so with the values an earlier call settled; previous: what was stored before this call, or None.
+    board: torch's SummaryWriter, where TensorBoard is to show what is logged.
     """
 
     folder: Path
     config: dict[str, Any]
     previous: dict[str, Any] | None = None
+    board: Any = None
 
     def settle(self, **values: Any) -> None:
         """Store what was only found on the way (a budget turned into steps) in the configuration.
@@ -68,6 +71,9 @@ class Run:
         line = json.dumps(numbers, allow_nan=False) + "\n"
         with explained(path), open(path, "a", encoding="utf-8", newline="\n") as file:
             file.write(line)
+        if self.board:
+            for name, value in numbers.items():
+                self.board.add_scalar(name, value, numbers["step"])
 
     def save(
         self, step: int, spec: dict[str, Any], tensors: "dict[str, Tensor]", state: "dict[str, Tensor] | None" = None
@@ -274,6 +280,7 @@ def _clear(folder: Path) -> None:
     """Remove what a run consists of, the configuration last."""
     for _, path in list_checkpoints(folder):
         shutil.rmtree(path)
+    shutil.rmtree(folder / EVENTS, ignore_errors=True)
     for name in ("log.jsonl", *RESULTS, "env.json", "config.json"):
         (folder / name).unlink(missing_ok=True)
 

@@ -103,6 +103,17 @@ def test_what_cannot_be_launched_is_said(store, tmp_path, monkeypatch, capsys):
     assert "more than the 3 shapes of a step" in capsys.readouterr().err
 
 
+def test_that_another_process_has_gone_is_said(monkeypatch):
+    def closed(*_):
+        raise RuntimeError("Connection closed by peer")
+
+    monkeypatch.setattr(torch.distributed, "all_reduce", closed)
+    monkeypatch.setattr(torch.distributed, "all_gather_object", closed)
+    for call in (lambda: Team(0, 2).total(torch.ones(2)), lambda: Team(0, 2).any(False)):
+        with pytest.raises(IsofieldError, match="run the same command again"):
+            call()
+
+
 @pytest.mark.skipif(not FABRIC, reason="needs lightning-fabric")
 def test_two_processes_equal_one(store, tmp_path):
     """On the union batch: weights after one step and ten, each rounded differently."""

@@ -1,6 +1,7 @@
 """What the settings of several verbs share."""
 
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,7 +27,7 @@ BUDGET = 30.0  # seconds of a fit that is told no length
 
 def config_of(settings: Any) -> dict[str, Any]:
     """The settings that decide a result, as JSON: those about where to write and what to print are left out."""
-    ways = ("output", "restart", "json", "debug")
+    ways = ("output", "restart", "json", "debug", "tensorboard")
     values = {key: value for key, value in asdict(settings).items() if key not in ways}
     return {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
 
@@ -55,3 +56,9 @@ def check_length(settings: Any, exact: str) -> None:
         raise InputError("--budget", f"{settings.budget} seconds are no length", "give a positive number of seconds")
     if settings.budget is not None and getattr(settings, exact) is not None:
         raise InputError(f"--budget, --{exact}", "both give the length", "choose one")
+
+
+def check_board(settings: Any) -> None:
+    """Raise InputError where events are asked for that nothing here can write."""
+    if settings.tensorboard and find_spec("tensorboard") is None:
+        raise InputError("--tensorboard", "tensorboard is not installed", 'pip install "isofield[tensorboard]"')

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg, subcommand
 
 from isofield.errors import InputError
-from isofield.settings.common import Output, check_at_least, check_length, check_positive
+from isofield.settings.common import Output, check_at_least, check_board, check_length, check_positive
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,8 @@ class TrainSpaceSettings:
     """plain: learn colour too; directed: colour that depends on the view direction."""
     draw: int = 6
     """Shapes drawn at every checkpoint."""
+    tensorboard: bool = False
+    """Write what is logged and drawn for TensorBoard too, into events/ of the run."""
     processes: int = 1
     """That train together, each on its share of a step's shapes; on GPUs one for each."""
     device: Literal["cpu", "cuda"] = "cpu"
@@ -159,6 +161,7 @@ class TrainSpaceSettings:
     def __post_init__(self) -> None:
         check_at_least(self, steps=1, code=1, width=1, depth=1, shapes=1, points=1, draw=0, processes=1)
         check_length(self, "steps")
+        check_board(self)
         if self.balance is not None and not 0 <= self.balance <= 1:
             raise InputError("--balance", f"{self.balance} is no share", "give a number from 0 to 1")
         for name, given in (("descriptions", self.descriptions), ("text-model", self.text_model)):
@@ -199,6 +202,8 @@ class TrainGeoGenSettings:
     """Weight of the critic's gradient penalty; by default from size and batch."""
     settle: float | None = None
     """Kimg after which the sharpness of surfaces is learned and the loss of depth begins."""
+    tensorboard: bool = False
+    """Write what is logged and drawn for TensorBoard too, into events/ of the run."""
     processes: int = 1
     """That train together, each on its shares of a step's pictures; on GPUs one for each."""
     device: Literal["cpu", "cuda"] = "cpu"
@@ -216,6 +221,7 @@ class TrainGeoGenSettings:
         check_at_least(self, size=8, batch=2, shares=1, settle=0, processes=1)
         check_positive(self, "kimg", "r1")
         check_length(self, "kimg")
+        check_board(self)
 
 
 @dataclass(frozen=True)

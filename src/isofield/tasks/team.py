@@ -3,8 +3,8 @@
 import logging
 import os
 import sys
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -86,7 +86,8 @@ class Team:
         if self.size == 1:
             return values
         values = values.clone()
-        distributed.all_reduce(values)
+        with _company():
+            distributed.all_reduce(values)
         return values
 
     def add_up(self, parameters: Iterable[Tensor]) -> None:
@@ -103,7 +104,8 @@ class Team:
         if self.size == 1:
             return flag
         flags = [flag] * self.size
-        distributed.all_gather_object(flags, flag)
+        with _company():
+            distributed.all_gather_object(flags, flag)
         return any(flags)
 
     def told(self, value: Told) -> Told:
@@ -118,3 +120,12 @@ class Team:
 def follows() -> bool:
     """Whether this process was started to train with another one, before they have met."""
     return next((os.environ[name] for name in RANKS if name in os.environ), "0") != "0"
+
+
+@contextmanager
+def _company() -> Iterator[None]:
+    """IsofieldError where one of the others has gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise IsofieldError("a process that trains along has ended; run the same command again to go on") from error

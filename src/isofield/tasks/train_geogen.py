@@ -25,6 +25,7 @@ from isofield.render.pictures import save_png
 from isofield.runs import Run, open_run
 from isofield.settings.common import config_of
 from isofield.settings.families import TrainGeoGenSettings
+from isofield.tasks.board import on_board
 from isofield.tasks.gan import DIVERGED, KIMG, Contest, Numbers
 from isofield.tasks.gan_health import ailments, health
 from isofield.tasks.gan_sheet import sheet
@@ -59,7 +60,8 @@ def run_train_geogen(settings: TrainGeoGenSettings) -> dict[str, Any]:
             shutil.rmtree(run.folder / SAMPLES, ignore_errors=True)
         team = Team.launch(settings.processes, settings.device)
         contest = Contest(preset, lessons, settings.seed, team)
-        cost = train_geogen(contest, team.told(_begun(run, contest)), run, silent=False)
+        with on_board(run, settings.tensorboard):
+            cost = train_geogen(contest, team.told(_begun(run, contest)), run, silent=False)
         return _report(run, contest, cost)
 
 
@@ -267,6 +269,8 @@ def _artist(contest: Contest, run: Run | None) -> Callable[[int], None]:
         folder = run.folder / SAMPLES
         folder.mkdir(exist_ok=True)
         save_png(picture, folder / f"{done:08d}.png")
+        if run.board:
+            run.board.add_image(SAMPLES, picture, done, dataformats="HWC")
 
     return draw
 

@@ -23,6 +23,7 @@ from isofield.runs import Run, list_checkpoints, open_run
 from isofield.samples.store import MANIFEST, SampleStore
 from isofield.settings.common import config_of
 from isofield.settings.families import TrainSpaceSettings
+from isofield.tasks.board import on_board
 from isofield.tasks.fit import check_length, seeded, settled_length
 from isofield.tasks.raw_shapes import sign_report, start_agnostic, unsigned_shapes
 from isofield.tasks.results import size_of
@@ -64,10 +65,11 @@ def run_train_space(settings: TrainSpaceSettings) -> dict[str, Any]:
             start_agnostic(space, store, settings.seed)
         steps, budget = run.config["steps"], run.config["budget"] or BUDGET
         team = Team.launch(settings.processes, settings.device, settings.precision)
-        cost = train_space(
-            space, store, made.recipe, steps=steps, budget=budget, seed=settings.seed, run=run, silent=False,
-            draw=settings.draw, team=team,
-        )  # fmt: skip
+        with on_board(run, settings.tensorboard):
+            cost = train_space(
+                space, store, made.recipe, steps=steps, budget=budget, seed=settings.seed, run=run, silent=False,
+                draw=settings.draw, team=team,
+            )  # fmt: skip
         return _report(run, space, store, cost, settings)
 
 
@@ -142,7 +144,10 @@ def _artist(space: ShapeSpace, run: Run, count: int) -> Callable[[int], None]:
     def draw(step: int) -> None:
         still = ShapeSpace.restore(space.spec(), space.tensors())
         names = [still.names[i] for i in np.linspace(0, len(still) - 1, min(count, len(still))).round().astype(int)]
-        save_png(picture_of(still, names), run.folder / SAMPLES / f"{step:08d}.png")
+        picture = picture_of(still, names)
+        save_png(picture, run.folder / SAMPLES / f"{step:08d}.png")
+        if run.board:
+            run.board.add_image(SAMPLES, picture, step, dataformats="HWC")
 
     return draw
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from isofield.fields.codes.fit import FEW, MANY, STEPS, CodeFit, Options, Search, candidates, check_observed
+from isofield.fields.codes.fit import FEW, MANY, CodeFit, Options, Search, candidates, check_observed
 from isofield.fields.codes.observations import Observations
 from isofield.fields.codes.pose import Pose
 from isofield.fields.codes.prior import Label
@@ -16,24 +16,24 @@ from isofield.fields.space import ShapeSpace
 
 TURNS = 16  # rotations about y to begin with, beside those that keep a cube
 SCALES = (1.0, 0.85)  # of a scan in its own unit frame: a part of a shape is smaller than it
-SHAPES = 24  # to rank poses by
-PROBES = 128  # observations to do so
-WARM = 10  # iterations from each start
+SHAPES, EACH = 24, 2  # to rank rotations by; of all shapes, to start from in each rotation that is left
+PROBES = 128  # observations to rank by
+WARM, STEPS = 10, 30  # iterations from each start, and from the best ones
 FINALISTS = 2
 
 
 def fit_code_and_pose(space: ShapeSpace, seen: Observations, options: Options | None = None) -> CodeFit:
     """The pose and the code that explain observations best, which lie in a unit frame of their own.
 
-    Rotations about y and those of a cube are ranked by what a few of the trained shapes leave unexplained; from the
-    best of different rotations Levenberg-Marquardt improves pose and code together, few observations first. Residuals
-    are lengths of the scan: in those of the space, shrinking a scan into a point of a surface would explain it.
-    Raises as `fit_code` does.
+    Rotations about y and those of a cube are ranked by what a few of the trained shapes leave unexplained; in each of
+    the best, from the best of all trained shapes, Levenberg-Marquardt improves pose and code together, few observations
+    first. Residuals are lengths of the scan: in those of the space, shrinking a scan into a point of a surface would
+    explain it. Raises as `fit_code` does.
     """
     options = options or Options()
     check_observed(seen)
     search = Search(space, seen, options)
-    starts = _ranked(search)[: max(options.starts, 1)]
+    starts = _starts(search, max(options.starts, 1))
     ends = search.solve(seen.take(FEW, search.generator), starts, WARM)
     many = seen.take(MANY, search.generator)
     best = search.solve(many, [(end.state, end.label) for end in ends[:FINALISTS]], STEPS)[0]
@@ -51,21 +51,25 @@ def rotations() -> Float[Tensor, "r 3 3"]:
     return torch.tensor(np.array([*about, *cube]), dtype=torch.float32)
 
 
-def _ranked(search: Search) -> list[tuple[State, Label]]:
-    """Of each rotation its best scale and shape, the best rotations first."""
+def _starts(search: Search, count: int) -> list[tuple[State, Label]]:
+    """In each of so many rotations the best of the trained shapes."""
     seen = search.seen.take(PROBES, search.generator)
-    shapes = _spread_out(candidates(search.space, search.priors))
+    shapes = candidates(search.space, search.priors)
+    few = _spread_out(shapes)
+    turns = sorted(rotations(), key=lambda rotation: _ranked(search, seen, rotation, few)[0][0])[:count]
+    return [entry[1:] for rotation in turns for entry in _ranked(search, seen, rotation, shapes)[:EACH]]
+
+
+def _ranked(
+    search: Search, seen: Observations, rotation: Float[Tensor, "3 3"], shapes: list[tuple[Tensor, Label]]
+) -> list[tuple[float, State, Label]]:
+    """These shapes, in every scale, by what they cost; the best first."""
     found = []
-    for rotation in rotations():
-        options = []
-        for scale, (code, label) in product(SCALES, shapes):
-            problem = search.problem(seen, label)
-            state = State(code, Pose(rotation, scale, torch.zeros(3)))
-            options.append((problem.cost(problem.values(state), state), state, label))
-            search.evaluations += problem.evaluations
-        found.append(min(options, key=lambda entry: entry[0]))
-    found.sort(key=lambda entry: entry[0])
-    return [entry[1:] for entry in found]
+    for scale, (code, label) in product(SCALES, shapes):
+        problem, state = search.problem(seen, label), State(code, Pose(rotation, scale, torch.zeros(3)))
+        found.append((problem.cost(problem.values(state), state), state, label))
+        search.evaluations += problem.evaluations
+    return sorted(found, key=lambda entry: entry[0])
 
 
 def _spread_out(shapes: list[tuple[Tensor, Label]]) -> list[tuple[Tensor, Label]]:
