@@ -1,4 +1,4 @@
-"""What parts of a shape space's training bring: `python benchmarks/space_ablations.py TABLE [--work FOLDER]`.
+"""What parts of a shape space's training bring: `python benchmarks/space_ablations.py TABLE [--work FOLDER] [--rows 4]`.
 
 outliers: shapes drawn by how badly they fit, or evenly; classes: what the decoder is told of them. Each training has
 the steps of the row of shape_spaces.py that it is compared with, whose shapes, samples and runs are used; what is in
@@ -25,52 +25,44 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", choices=("outliers", "classes"))
     parser.add_argument("--work", type=Path, default=Path("shape-spaces"))
+    parser.add_argument("--rows", type=int, default=4, help="how many of the table")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    {"outliers": outliers, "classes": classes}[options.table](options.work)
+    {"outliers": outliers, "classes": classes}[options.table](options.work, options.rows)
 
 
-def outliers(work: Path) -> None:
-    base, shares = "default, 4 T", {"drawn evenly": 0.0, "half of them by their loss": None, "all by their loss": 1.0}
-    rows = []
-    for name, balance in shares.items():
-        report, shapes = varied(work, base, name, {} if balance is None else {"balance": balance})
-        errors, trained_on = values(shapes), 1e3 * np.array(list(report["shapes"].values()))
-        thin = values([shape for shape in shapes if is_thin(work, shape["name"])])
-        spread = [each.mean() / np.median(each) - 1 for each in (errors, thin, trained_on)]
-        rows.append([
-            name, report["cpu_seconds"], *summary(errors), spread[0], *summary(thin), spread[1],
-            *summary(trained_on), spread[2],
-        ])  # fmt: skip
-        print(*rows[-1], flush=True)
-    parts = ("mean", "median", "p95", "mean / median - 1")
+def outliers(work: Path, only: int) -> None:
+    shares = {"half of them by their loss": None, "drawn evenly": 0.0, "all by their loss": 1.0}
+    parts, rows = ("mean", "median", "p95", "mean / median - 1"), []
     columns = ["shapes of a step", "CPU-s"]
     columns += [f"{group}: {part}" for group in ("never seen", "thin ones of these", "trained") for part in parts]
-    count = len([shape for shape in shapes if is_thin(work, shape["name"])])
-    notes = [
-        f"The default preset, {report['steps']:,} steps, on the shapes of the table of shape spaces; {len(shapes)} "
-        "never seen: point_to_surface x1e3. Trained: the mean error x1e3 of the distance at samples nearer than 0.05.",
-        f"Thin: lamps, and chairs with a back of slats, spindles or rungs; {count} of those never seen.",
-    ]
-    write_result("space_outliers", "Shapes that a space neglects", [table("Outliers", columns, rows)], notes)
+    for name, balance in list(shares.items())[:only]:
+        report, shapes = varied(work, "default, 4 T", name, {} if balance is None else {"balance": balance})
+        thin = [shape for shape in shapes if is_thin(work, shape["name"])]
+        trained_on = 1e3 * np.array(list(report["shapes"].values()))
+        groups = [part for errors in (values(shapes), values(thin), trained_on) for part in summary(errors)]
+        rows.append([name, report["cpu_seconds"], *groups])
+        notes = [
+            f"The default preset, {report['steps']:,} steps, on the shapes of the table of shape spaces; {len(shapes)} "
+            "never seen: point_to_surface x1e3. Trained: mean error x1e3 of the distance at samples nearer than 0.05.",
+            f"Thin: lamps, and chairs with a back of slats, spindles or rungs; {len(thin)} of those never seen.",
+        ]
+        write_result("space_outliers", "Shapes that a space neglects", [table("Outliers", columns, rows)], notes)
 
 
-def classes(work: Path) -> None:
-    rows = []
-    for told in TOLD:
+def classes(work: Path, only: int) -> None:
+    columns = ["classes", "parameters", "CPU-s", "point_to_surface x1e3, mean", "median", "p95", "mean / median - 1"]
+    columns, rows = [*columns, "class told right", "evaluations a code"], []
+    for told in TOLD[:only]:
         report, shapes = varied(work, "default, 1 T", f"classes {told}", {} if told == "none" else {"classes": told})
         right = None if told == "none" else float(np.mean([s["name"].startswith(str(s["label"])) for s in shapes]))
-        cost = float(np.median([shape["evaluations"] for shape in shapes]))
-        rows.append([told, report["parameters"], report["cpu_seconds"], *summary(values(shapes)), right, round(cost)])
-        print(*rows[-1], flush=True)
-    columns = ["classes", "parameters", "CPU-s", "point_to_surface x1e3, mean", "median", "p95", "class told right"]
-    notes = [
-        f"The default preset, {report['steps']:,} steps, one decoder for five classes; {len(shapes)} shapes never "
-        "seen. Their class is not given: it is the one whose code explains the samples best.",
-    ]
-    write_result(
-        "space_classes", "Classes of shape spaces", [table("Classes", [*columns, "evaluations a code"], rows)], notes
-    )
+        cost = round(float(np.median([shape["evaluations"] for shape in shapes])))
+        rows.append([told, report["parameters"], report["cpu_seconds"], *summary(values(shapes)), right, cost])
+        notes = [
+            f"The default preset, {report['steps']:,} steps, one decoder for five classes; {len(shapes)} shapes never "
+            "seen. Their class is not given: it is the one whose code explains the samples best.",
+        ]
+        write_result("space_classes", "Classes of shape spaces", [table("Classes", columns, rows)], notes)
 
 
 def varied(work: Path, base: str, name: str, flags: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -87,7 +79,9 @@ def values(shapes: list[dict[str, Any]]) -> np.ndarray:
 
 
 def summary(errors: np.ndarray) -> list[float]:
-    return [float(errors.mean()), float(np.median(errors)), float(np.quantile(errors, 0.95))]
+    """Mean, median, p95, mean / median - 1."""
+    median = float(np.median(errors))
+    return [float(errors.mean()), median, float(np.quantile(errors, 0.95)), float(errors.mean()) / median - 1]
 
 
 def is_thin(work: Path, name: str) -> bool:
