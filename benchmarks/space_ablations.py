@@ -1,4 +1,4 @@
-"""What parts of a shape space's training bring: `python benchmarks/space_ablations.py TABLE [--work FOLDER] [--rows 4]`.
+"""What parts of a shape space's training bring: `python benchmarks/space_ablations.py TABLE [--work F] [--rows 4]`.
 
 outliers: shapes drawn by how badly they fit, or evenly; classes: what the decoder is told of them. Each training has
 the steps of the row of shape_spaces.py that it is compared with, whose shapes, samples and runs are used; what is in
