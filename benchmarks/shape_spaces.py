@@ -98,7 +98,7 @@ def run(*arguments: Any) -> None:
 
 def trained(space: Space, work: Path, seconds: float, steps: int | None = None) -> dict[str, Any]:
     """The report of the run, which is made unless it is there; steps: in the place of so many seconds."""
-    folder = work / "runs" / re.sub(r"\W+", "-", space.name)
+    folder = folder_of(space, work)
     if not (folder / "report.json").exists():
         given = {key: value for key, value in space.flags.items() if value is not None}
         settings = replace(TrainSpaceSettings(work / "store", folder, steps=1, draw=0), **given)
@@ -108,6 +108,10 @@ def trained(space: Space, work: Path, seconds: float, steps: int | None = None) 
         flags = [f"--{key}={value}" for key, value in given.items()]
         run("train", "auto-decoder", work / "store", "-o", folder, "--steps", steps, "--draw", 0, *flags)
     return {**json.loads((folder / "report.json").read_text()), "folder": folder}
+
+
+def folder_of(space: Space, work: Path) -> Path:
+    return work / "runs" / re.sub(r"\W+", "-", space.name)
 
 
 def steps_of(settings: TrainSpaceSettings, seconds: float) -> int:
@@ -194,12 +198,22 @@ def stored() -> dict[str, list[Any]]:
     return {row[0]: row for found in tables if found["title"] == TITLE for row in found["rows"]}
 
 
-def keep(row: list[Any], seconds: float) -> None:
-    rows = stored() | {row[0]: row}
-    order = [space.name for space in spaces() if space.name in rows]
-    write_result(
-        "shape_spaces", "Shape spaces", [table(TITLE, COLUMNS, [rows[name] for name in order])], notes(seconds)
-    )
+def keep(rows: dict[str, list[Any]], work: Path, seconds: float) -> None:
+    order = [space for space in spaces() if space.name in rows]
+    tables = [table(TITLE, COLUMNS, [rows[space.name] for space in order])]
+    if deepsdf := [space for space in order if space.flags.get("preset") == "deepsdf"]:
+        tables.append(curve(max(deepsdf, key=lambda space: space.times), work))
+    write_result("shape_spaces", "Shape spaces", tables, notes(seconds))
+
+
+def curve(space: Space, work: Path) -> dict:
+    """The loss of a training on its way, each the mean of four entries of its log."""
+    log = [json.loads(line) for line in (folder_of(space, work) / "log.jsonl").read_text().splitlines()]
+    last, rows = log[-1]["step"], []
+    for times in (1, 4, 10, 20, space.times):
+        before = [entry for entry in log if entry["step"] <= max(times / space.times * last, log[3]["step"])]
+        rows.append([times, before[-1]["step"], float(np.mean([entry["loss"] for entry in before[-4:]]))])
+    return table(f"{space.name}: its loss on the way", ["T", "step", "clamped L1"], rows)
 
 
 def notes(seconds: float) -> list[str]:
@@ -227,8 +241,9 @@ def main() -> None:
         if re.search(options.only, space.name) and (options.again or space.name not in stored()):
             report = trained(space, options.work, options.seconds)
             row = cells(space, report, measured(report, options.work / "held-store", MEASURED))
-            keep(row, options.seconds)
+            keep(stored() | {row[0]: row}, options.work, options.seconds)
             print(*row, flush=True)
+    keep(stored(), options.work, options.seconds)
 
 
 if __name__ == "__main__":
