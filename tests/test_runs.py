@@ -98,6 +98,22 @@ def test_difference_is_shown_key_by_key(tmp_path):
     assert (tmp_path / "config.json").read_bytes() == before
 
 
+def test_what_is_refused_before_anything_is_made_may_be_told_something_else(tmp_path):
+    def refused(steps: int, log: bool) -> None:
+        with open_run(tmp_path / "run", {"steps": steps}) as run:
+            if log:
+                run.log(step=1)
+            raise InputError("--color", "the store has no colours", "leave it out")
+
+    with pytest.raises(InputError, match="no colours"):
+        refused(5, log=False)
+    assert list((tmp_path / "run").iterdir()) == []
+    for log in (True, False):
+        with pytest.raises(InputError, match="no colours"):
+            refused(3, log)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.json", "env.json", "log.jsonl"}
+
+
 def test_length_grows_is_settled_and_taken_up_again(tmp_path):
     timed = {**CONFIG, "steps": None, "budget": 30.0}
     with open_run(tmp_path, timed) as run:

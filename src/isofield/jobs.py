@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from isofield.errors import InputError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -16,6 +18,7 @@ def map_jobs(
     function: of a module, so that other processes find it. jobs: processes at a time, by default one per core; 1 works
     in this process. Each keeps to one thread. backend: a name that joblib knows: "loky" for processes here, "dask" or
     "ray" for a cluster that the caller has connected to. An exception of the function ends the iteration with it.
+    Raises InputError for a backend that is not there.
     """
     count = min(jobs or cores(), len(items))
     if backend == "loky" and count <= 1:
@@ -24,7 +27,12 @@ def map_jobs(
     from joblib import Parallel, delayed, parallel_config
 
     threads = {"inner_max_num_threads": 1} if backend == "loky" else {}
-    with parallel_config(backend=backend, n_jobs=count, **threads):
+    try:
+        config = parallel_config(backend=backend, n_jobs=count, **threads)
+    except (ValueError, ImportError) as error:
+        fault = " ".join(str(error).split())[:120]
+        raise InputError("--backend", f"{backend!r} cannot be had ({fault})", "take loky, or install it") from None
+    with config:
         yield from Parallel(return_as="generator")(delayed(function)(item) for item in items)
 
 

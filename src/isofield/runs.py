@@ -113,7 +113,8 @@ def open_run(
 
     config: JSON values. Of the keys in `length` a number may grow, None takes the stored one, and a stored None takes
     the new one; `Run.config` is the result. `restart` first removes what a run consists of, and nothing else.
-    Raises InputError if the folder is a file, holds something else, is in use, or was configured differently.
+    Raises InputError if the folder is a file, holds something else, is in use, or was configured differently. A run
+    that ends by an InputError before it has made anything leaves nothing: the next call may be told something else.
     """
     folder = Path(folder)
     _check_is_run_or_empty(folder)
@@ -127,7 +128,12 @@ def open_run(
         config = _merge(folder, previous, json.loads(json.dumps(config)), length)
         _write_config(folder, config)
         write_json(folder / "env.json", environment(config.get("seed")))
-        yield Run(folder, config, previous)
+        try:
+            yield Run(folder, config, previous)
+        except InputError:
+            if previous is None and {entry.name for entry in folder.iterdir()} <= {LOCK, "env.json", "config.json"}:
+                _clear(folder)
+            raise
 
 
 def load(
@@ -206,6 +212,8 @@ def _newest(folder: Path) -> "Saveable":
         raise InputError(
             folder, "ball pivoting gives a mesh and no field", "take its mesh.ply, or fit by another --method"
         )
+    if checkpoint is None and (verb := config.get("verb", "reconstruct")) != "reconstruct":
+        raise InputError(folder, f"is what `isofield {verb}` wrote, and no field", "name a run of a fit or a training")
     if checkpoint is None:
         raise InputError(folder, "this run has no checkpoint yet", "run the command that began it once more")
     return checkpoint.field()

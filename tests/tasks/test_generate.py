@@ -12,6 +12,7 @@ import isofield
 from isofield.cli import main
 from isofield.errors import InputError
 from isofield.fields.activations import Relu
+from isofield.fields.analytic import Sphere
 from isofield.fields.classes import ClassTable
 from isofield.fields.decoder import ColorBranch, LatentDecoder
 from isofield.fields.encodings import Identity
@@ -19,10 +20,11 @@ from isofield.fields.mlp import MLP
 from isofield.fields.space import Member, ShapeSpace
 from isofield.frame import UnitFrame
 from isofield.mesh.read import read_mesh
-from isofield.models.drawing import SpaceGenerator
+from isofield.models.drawing import Drawn, SpaceGenerator
 from isofield.models.priors import Mixture
 from isofield.runs import open_run
 from isofield.tasks import generate
+from isofield.tasks.generate import drawn_shape, largest_share
 
 ROUND = 0.1
 SIDES = {"flat": (0.5, 0.1, 0.5), "tall": (0.2, 0.7, 0.2)}  # mean half sides of the boxes of a class
@@ -96,8 +98,9 @@ def test_new_shapes_are_closed_of_their_class_and_stand_beside_the_nearest_train
     shapes = {f"{i:05d}.{suffix}" for i in range(4) for suffix in ("ply", "glb", "png")}
     assert names == shapes | {"sheet.png", "report.json"}
     report = report_of(tmp_path / "out")
-    assert (report["count"], report["closed"], report["single"], report["empty"]) == (4, 4, 4, 0)
+    assert (report["count"], report["closed"], report["single"], report["empty"], report["torn"]) == (4, 4, 4, 0, 0)
     for entry in report["shapes"]:
+        assert entry["largest"] == 1
         sides = half_sides(tmp_path / "out" / f"{entry['name']}.ply")
         np.testing.assert_allclose(sides, SIDES["tall"], atol=0.12)
         assert entry["label"] == "tall"
@@ -142,6 +145,32 @@ def test_draws_without_surface_are_counted_and_others_drawn(tmp_path):
     space.codes -= 1
     assert run("generate", saved(space, tmp_path / "none"), "-n", 1, "-o", tmp_path / "no", "--resolution", 8) == 1
     assert not (tmp_path / "no").exists()
+
+
+class Balls:
+    """Draws balls side by side, of these radii."""
+
+    def __init__(self, *attempts: tuple[float, float]):
+        self.names, self.attempts = [], attempts
+
+    def draw(self, seeds, truncation):
+        left, right = self.attempts[seeds[2]]
+        return Drawn(Sphere(left).translate((-0.45, 0, 0)) | Sphere(right).translate((0.45, 0, 0)))
+
+    def field(self, name):
+        raise KeyError(name)
+
+
+def test_shapes_in_pieces_are_drawn_anew_and_the_wholest_taken():
+    balls = Balls((0.3, 0.3), (-1.0, -1.0), (0.4, 0.1), (0.4, 0.2), (0.3, 0.3))
+
+    def drawn(whole: float) -> tuple[float, int, int]:
+        made = drawn_shape(balls, 0, 0, 1.0, 64, whole)
+        return largest_share(made.extraction.mesh), made.empty, made.torn
+
+    assert drawn(0.0) == (pytest.approx(0.5, abs=0.01), 0, 0)
+    assert drawn(0.9) == (pytest.approx(16 / 17, abs=0.01), 1, 1)
+    assert drawn(1.0) == (pytest.approx(16 / 17, abs=0.01), 1, 3), "none is, so the one that comes nearest"
 
 
 def test_the_way_from_one_shape_to_another_is_even_and_ends_in_both(box_run, tmp_path, monkeypatch):
@@ -208,6 +237,7 @@ def test_only_what_this_verb_wrote_is_replaced(box_run, tmp_path, capsys):
         (("--class", "round"), "'round' is unknown here; name one of flat, tall"),
         (("-n", "0"), "0 shapes are none"),
         (("--truncation", "-1"), "is no factor"),
+        (("--whole", "90"), "is no share"),
         (("--interpolate", "flat0"), "give A B, or A B STEPS"),
         (("--interpolate", "flat0", "tall0", "1"), "give A B, or A B STEPS"),
         (("--interpolate", "flat0", "nobody"), "'nobody'"),

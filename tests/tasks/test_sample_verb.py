@@ -18,6 +18,7 @@ from isofield.cli import main
 from isofield.errors import InputError
 from isofield.files import sha256
 from isofield.locking import locked
+from isofield.runs import load_space
 from isofield.samples import deepsdf
 from isofield.samples.store import SampleStore
 from isofield.tasks.sample import NEAR
@@ -193,6 +194,18 @@ def test_rows_without_numbers_are_left_out_and_other_archives_refused(tmp_path):
         np.savez(tmp_path / f"{name}.npz", **arrays)
         with pytest.raises(InputError, match=r"store two arrays|plain numbers"):
             deepsdf.read_npz(tmp_path / f"{name}.npz")
+
+
+def test_a_sheet_that_is_to_have_an_inside_is_refused_and_may_then_be_sampled_without(tmp_path, capsys):
+    (tmp_path / "sheets").mkdir()
+    trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]], process=False).export(tmp_path / "sheets" / "a.ply")
+    command = (tmp_path / "sheets", "-o", tmp_path / "store", "--count", 100, "--jobs", 1)
+    assert sample(*command, "--signs", "winding") == 2
+    assert "has no inside" in capsys.readouterr().err
+    assert sample(*command, "--signs", "none") == 0
+    assert not SampleStore(tmp_path / "store").shapes[0].signed
+    with pytest.raises(InputError, match="is what `isofield sample` wrote"):
+        load_space(tmp_path / "store")
 
 
 def test_damaged_and_foreign_stores_are_refused(store, tmp_path):

@@ -16,6 +16,7 @@ from PIL import Image
 from trimesh.visual import ColorVisuals
 
 from isofield.cli import main
+from isofield.errors import InputError
 from isofield.files import sha256
 from isofield.jobs import map_jobs
 from isofield.mesh.audit import audit, audit_file
@@ -140,6 +141,8 @@ def test_a_killed_command_goes_on_and_ends_the_same(tmp_path):
 def test_jobs_come_back_in_order_and_errors_come_through():
     assert list(map_jobs(str, [3, 1, 2], jobs=2)) == ["3", "1", "2"]
     assert list(map_jobs(str, [], jobs=2)) == []
+    with pytest.raises(InputError, match="--backend: 'nowhere' cannot be had"):
+        list(map_jobs(str, [1, 2], jobs=2, backend="nowhere"))
     for jobs in (1, 2):
         with pytest.raises(ValueError, match="invalid literal"):
             list(map_jobs(int, ["1", "x"], jobs=jobs))

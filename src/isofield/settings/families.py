@@ -248,6 +248,9 @@ class GenerateSettings:
     """How many new shapes (8)."""
     truncation: float = 0.7
     """How far from what is usual they go: 0 is the most usual shape, 1 as codes are spread."""
+    whole: float = 0.9
+    """Share of its surface that the largest piece of a shape must have: up to five are drawn until one has, else the
+    one that comes nearest is taken; 0 takes the first."""
     class_name: Annotated[str | None, arg(name="class")] = None
     """Draw shapes of this class only."""
     prior: Literal["mixture", "gaussian"] = "mixture"
@@ -271,6 +274,8 @@ class GenerateSettings:
             raise InputError("-n", f"{self.count} shapes are none", "give at least 1")
         if not 0 <= self.truncation < float("inf"):
             raise InputError("--truncation", f"{self.truncation} is no factor", "give 1, or less for usual shapes")
+        if not 0 <= self.whole <= 1:
+            raise InputError("--whole", f"{self.whole} is no share", "give a number from 0 to 1")
         asked = [("-n", self.count), ("--interpolate", self.interpolate), ("--arithmetic", self.arithmetic)]
         if len(given := [flag for flag, value in asked if value]) > 1:
             raise InputError(", ".join(given), "each says what to make", "choose one")

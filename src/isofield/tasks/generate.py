@@ -1,7 +1,7 @@
 """`isofield generate`: new shapes of a run by a prior over its codes, ways between trained ones, sums of them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from isofield.files import is_plain, read_json, replacing_folder, write_json
 from isofield.mesh.audit import Audit, audit_file
 from isofield.mesh.write import write_mesh
 from isofield.meshing.extract import Extraction, extract
+from isofield.metrics.ghosts import face_components
 from isofield.models.drawing import Drawn, Generator, LatentGenerator, SpaceGenerator
 from isofield.models.geogen import GeoGen
 from isofield.models.priors import Mixture
@@ -29,7 +30,7 @@ from isofield.tasks.novelty import Novelty, compared, unit_mesh
 
 VERB = "generate"  # in report.json: that the folder is one of this verb's, and may be replaced
 OURS = re.compile(r"\d{5,}\.(ply|glb|png)|(sheet|strip)\.png|video\.gif|report\.json")
-TRIES = 5  # draws of a shape, until one has a surface
+TRIES = 5  # draws of a shape, until one has a surface and is whole
 COUNT, STEPS = 8, 8  # shapes, and fields on a way, by default
 PIXELS, CELL, FRAMES = 320, 200, 24  # of a picture and in a sheet; pictures in a video, one way
 AZIMUTH, ELEVATION, UP = 35.0, 20.0, (0, 1, 0)
@@ -37,12 +38,13 @@ AZIMUTH, ELEVATION, UP = 35.0, 20.0, (0, 1, 0)
 
 @dataclass(frozen=True)
 class Made:
-    """A shape as it is written. empty: draws before it that had no surface."""
+    """A shape as it is written. empty, torn: draws for it that had no surface, and that were more in pieces."""
 
     name: str
     drawn: Drawn
     extraction: Extraction
     empty: int = 0
+    torn: int = 0
 
 
 def run_generate(settings: GenerateSettings) -> dict[str, Any]:
@@ -81,19 +83,32 @@ def generator_of(found: ShapeSpace | GeoGen, prior: str = "mixture", label: str 
     return SpaceGenerator(found, Mixture(1 if prior == "gaussian" else None), label)
 
 
-def drawn_surface(
-    generator: Generator, seed: int, index: int, truncation: float, resolution: int
-) -> tuple[Drawn, Extraction, int]:
-    """Shape number `index` of a seed, and how many draws before it had no surface: other ones are tried for them.
-
-    Raises IsofieldError when too many have none.
+def drawn_shape(
+    generator: Generator, seed: int, index: int, truncation: float, resolution: int, whole: float = 0.0
+) -> Made:
+    """Shape number `index` of a seed: the first draw whose largest piece has the share `whole` of its surface, or of
+    some draws the one whose piece has most. Raises IsofieldError when none has a surface.
     """
+    best, most, found = None, -1.0, 0
     for attempt in range(TRIES):
         drawn = generator.draw((seed, index, attempt), truncation)
         surface = _surface(drawn.field, resolution)
-        if surface is not None:
-            return drawn, surface, attempt
-    raise IsofieldError(f"{TRIES} draws in a row have no surface; lower --truncation, or train longer")
+        if surface is None:
+            continue
+        found, share = found + 1, largest_share(surface.mesh)
+        if share > most:
+            best, most = (drawn, surface), share
+        if share >= whole:
+            break
+    if best is None:
+        raise IsofieldError(f"{TRIES} draws in a row have no surface; lower --truncation, or train longer")
+    return Made(f"{index:05d}", *best, empty=attempt + 1 - found, torn=found - 1)
+
+
+def largest_share(mesh: trimesh.Trimesh) -> float:
+    """Of the area of a mesh, that of its largest connected piece."""
+    areas = np.bincount(face_components(mesh), mesh.area_faces)
+    return float(areas.max() / areas.sum())
 
 
 def _draw(generator: Generator, settings: GenerateSettings, folder: Path) -> dict[str, Any]:
@@ -102,9 +117,9 @@ def _draw(generator: Generator, settings: GenerateSettings, folder: Path) -> dic
     lost = 0
     with progress(VERB, count) as advance:
         for index in range(count):
-            arguments = (settings.seed, index, settings.truncation, settings.resolution)
+            arguments = (settings.seed, index, settings.truncation, settings.resolution, settings.whole)
             try:
-                made.append(Made(f"{len(made):05d}", *drawn_surface(generator, *arguments)))
+                made.append(replace(drawn_shape(generator, *arguments), name=f"{len(made):05d}"))
             except IsofieldError:
                 lost += 1
             advance(index + 1)
@@ -123,6 +138,8 @@ def _draw(generator: Generator, settings: GenerateSettings, folder: Path) -> dic
         "truncation": settings.truncation,
         "count": len(made),
         "empty": empty,
+        "whole": settings.whole,
+        "torn": sum(shape.torn for shape in made),
         **_summary(entries),
         **among,
         "shapes": entries,
@@ -190,7 +207,7 @@ def _written(made: Made, folder: Path) -> dict[str, Any]:
     save_png(view(mesh, PIXELS, AZIMUTH, ELEVATION, up=UP), folder / f"{made.name}.png")
     found: Audit = audit_file(folder / f"{made.name}.ply")
     numbers = {key: getattr(found, key) for key in ("watertight", "manifold", "components", "euler", "volume")}
-    return {"name": made.name, **numbers, "empty": made.empty}
+    return {"name": made.name, **numbers, "largest": largest_share(mesh), "empty": made.empty, "torn": made.torn}
 
 
 def _told(near: Novelty | None) -> dict[str, Any]:

@@ -138,6 +138,8 @@ def _columns(job: SampleJob) -> tuple[Columns, UnitFrame, bool]:
     if job.settings.shine is not None and samples.colors is not None and samples.directions is not None:
         lit = seen_colors(samples.colors, samples.normals, samples.directions, job.settings.shine)
         samples = replace(samples, colors=lit.astype(np.float32))
+    if signed and not (samples.sdf < 0).any():
+        raise InputError(job.source, "has no inside: none of its samples lies there", "take --signs none")
     columns = columns_of(samples)
     if not signed:
         columns["sdf"] = np.abs(columns["sdf"])
