@@ -222,7 +222,7 @@ def _newest(folder: Path) -> "Saveable":
 def read_config(folder: str | Path) -> dict[str, Any]:
     """The configuration of a run; raises InputError where there is no run."""
     folder = Path(folder)
-    remedy = "name a folder that `isofield fit` wrote"
+    remedy = "name the folder of a run, such as `isofield fit` and `isofield train` write"
     if not folder.is_dir():
         raise InputError(folder, "is a file, not a run folder" if folder.exists() else "does not exist", remedy)
     path = folder / "config.json"

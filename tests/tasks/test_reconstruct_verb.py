@@ -21,7 +21,7 @@ from isofield.mesh.ply import parse_header
 from isofield.mesh.ply_rows import read_rows
 from isofield.mesh.read import read_mesh
 from isofield.mesh.sample import sample
-from isofield.runs import load, open_run
+from isofield.runs import load, load_space, open_run
 from isofield.samples import deepsdf
 from isofield.samples.store import columns_of, write_shape
 from isofield.tasks.scans import read_depth
@@ -272,6 +272,17 @@ def test_what_cannot_be_reconstructed_is_refused_in_one_line(prior, tmp_path, ca
         assert fault in said
         assert said.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_space_without_surfaces_is_refused_and_leaves_nothing(prior, tmp_path, capsys):
+    space = load_space(prior)
+    space.decoder.network.layers[1].bias += 9
+    with open_run(tmp_path / "none", {}) as begun:
+        begun.save(0, space.spec(), space.tensors())
+    scan = cloud(FLAT, tmp_path / "scan.npz")
+    assert run("reconstruct", scan, "--prior", tmp_path / "none", "-o", tmp_path / "out", "--resolution", 16) == 2
+    assert "no shape with a surface that explains the scan" in capsys.readouterr().err
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def vertex_column(path: Path, name: str) -> np.ndarray:

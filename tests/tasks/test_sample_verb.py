@@ -20,7 +20,7 @@ from isofield.files import sha256
 from isofield.locking import locked
 from isofield.runs import load_space
 from isofield.samples import deepsdf
-from isofield.samples.store import SampleStore
+from isofield.samples.store import SampleStore, read_arrays, write_shape
 from isofield.tasks.sample import NEAR
 
 
@@ -211,6 +211,10 @@ def test_a_sheet_that_is_to_have_an_inside_is_refused_and_may_then_be_sampled_wi
 def test_damaged_and_foreign_stores_are_refused(store, tmp_path):
     with pytest.raises(InputError, match="holds no samples"):
         SampleStore(tmp_path)
+    holed = {"points": np.zeros((3, 3), np.float32), "sdf": np.array([0, np.nan, 0], np.float32)}
+    write_shape(tmp_path / "nan.safetensors", holed, {})
+    with pytest.raises(InputError, match="sdf that are not finite"):
+        read_arrays(tmp_path / "nan.safetensors")
     copy = shutil.copytree(store, tmp_path / "store")
     path = copy / "balls-0.safetensors"
     path.write_bytes(path.read_bytes()[: len(path.read_bytes()) // 2])

@@ -78,9 +78,12 @@ def read_about(path: Path) -> dict[str, Any]:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """All columns of one shape's file. Raises InputError."""
+    """All columns of one shape's file. Raises InputError, for numbers that are not finite too."""
     about, file = read_about(path), _opened(path)
-    return {name: file.get_tensor(name) for name in about["columns"]}
+    arrays = {name: file.get_tensor(name) for name in about["columns"]}
+    if bad := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+        raise InputError(path, f"has {bad[0]} that are not finite numbers", "sample again")
+    return arrays
 
 
 class SampleStore:

@@ -20,6 +20,7 @@ from trimesh.visual import ColorVisuals
 
 from isofield.checkpoints import list_checkpoints
 from isofield.cloud.cloud import Cloud
+from isofield.errors import InputError, IsofieldError
 from isofield.fields.codes.adam import fit_code_by_adam
 from isofield.fields.codes.align import fit_code_and_pose
 from isofield.fields.codes.fit import CodeFit, Options, chosen_priors, deviation_of, fit_code, spread_of
@@ -91,9 +92,9 @@ def run_reconstruct(settings: ReconstructSettings) -> dict[str, Any]:
         with progress("reconstruct", 3) as advance:
             found = reconstruct_scan(space, scan, settings)
             advance(1)
+            extraction = _surface(found, settings)
             run.save(0, found.field.spec(), found.field.tensors())
             _write_code(run.folder, found, settings)
-            extraction = extract(found.field, settings.resolution)
             advance(2)
             compared = _write_meshes(run, extraction, scan, found, settings.seed)
             advance(3)
@@ -209,6 +210,16 @@ def _in_space(scan: Scan, pose: Pose | None) -> Scan:
     scale = scan.frame.scale / pose.scale
     x, y, z = scan.frame.center - scale * (pose.rotation.T @ pose.shift).double().numpy()
     return replace(scan, seen=placed, frame=UnitFrame((float(x), float(y), float(z)), scale))
+
+
+def _surface(found: Reconstruction, settings: ReconstructSettings) -> Extraction:
+    try:
+        return extract(found.field, settings.resolution)
+    except InputError:
+        raise
+    except IsofieldError:
+        fault = "has no shape with a surface that explains the scan"
+        raise InputError(settings.prior, fault, "train it for longer, or bring the scan to it with --align") from None
 
 
 def _check_class(space: ShapeSpace, name: str) -> None:
