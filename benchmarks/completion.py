@@ -116,9 +116,9 @@ def whole_table(space: ShapeSpace, held: list[Held], adam: int) -> dict:
             off = both(space, found, shape)[0]
             rows.append([shape.name, name, off, found.residual, found.evaluations, round(seconds, 2)])
             print(*rows[-1], sep=" | ", flush=True)
-    for name in ways:
-        medians = np.median([row[2:] for row in rows if row[1] == name], 0)
-        rows.append(["median", name, *medians[:2].tolist(), round(medians[2]), float(medians[3])])
+    for name, average in product(ways, (np.mean, np.median)):
+        values = average([row[2:] for row in rows if row[1] == name], axis=0)
+        rows.append([average.__name__, name, *values[:2].tolist(), round(values[2]), float(values[3])])
     columns = ["shape", "method", "point_to_surface", "residual", "evaluations", "CPU-s"]
     return table("Whole shapes: 30,000 samples of the distance", columns, rows)
 
