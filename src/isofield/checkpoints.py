@@ -91,6 +91,12 @@ def newest_checkpoint(run: Path) -> Checkpoint | None:
     return None
 
 
+def digest_of(folder: Path) -> str:
+    """SHA-256 of the newest checkpoint's description, which seals its tensors; folder: a run, or a checkpoint."""
+    known = list_checkpoints(folder)
+    return hashlib.sha256(((known[-1][1] if known else folder) / "config.json").read_bytes()).hexdigest()
+
+
 def check_format(path: Path, version: Any) -> None:
     """Raise InputError for another format version than this one."""
     if version != FORMAT:

@@ -21,6 +21,7 @@ from isofield.errors import InputError, IsofieldError
 from isofield.files import check_exists, real_path
 from isofield.settings.families import (
     GenerateSettings,
+    InvertSettings,
     ReconstructSettings,
     SampleSettings,
     SynthesizeSettings,
@@ -223,6 +224,16 @@ def _reconstruct(settings: ReconstructSettings) -> Answer:
     return Answer(report, described(report, settings.output))
 
 
+def _invert(settings: InvertSettings) -> Answer:
+    for path in (*settings.input, settings.prior):
+        check_exists(path)
+    real_path(settings.output)
+    from isofield.tasks.invert import described, run_invert
+
+    report = run_invert(settings)
+    return Answer(report, described(report, settings.output))
+
+
 def _demo(settings: DemoSettings) -> Answer:
     if settings.output.exists() and not settings.output.is_dir():
         raise InputError(settings.output, "is a file", "name a folder")
@@ -247,6 +258,7 @@ VERBS: dict[str, tuple[type, Callable[[Any], Answer]]] = {
     "train geogen": (TrainGeoGenSettings, _train_geogen),
     "generate": (GenerateSettings, _generate),
     "reconstruct": (ReconstructSettings, _reconstruct),
+    "invert": (InvertSettings, _invert),
     "demo": (DemoSettings, _demo),
 }
 # What the parser is told: of two words the second is a verb of the first

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from isofield.models.geogen import GeoGen
 
 KEPT = 2  # checkpoints
-RESULTS = ("mesh.ply", "mesh.glb", "seen.glb", "preview.png", "report.json", "code.safetensors")
+RESULTS = (
+    "mesh.ply", "mesh.glb", "seen.glb", "preview.png", "views.png", "turntable.gif", "report.json", "code.safetensors",
+)  # fmt: skip
 EVENTS = "events"  # sub-folder that TensorBoard reads
 SETTLED = "settled"
 _MARK = "isofield_run"

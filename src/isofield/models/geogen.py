@@ -14,6 +14,7 @@ from isofield.fields.triplane import TriplaneDecoder, TriplaneField, Triplanes
 from isofield.frame import UnitFrame
 from isofield.models.mapping import Mapping
 from isofield.models.presets import Architecture, Recipe
+from isofield.models.studio import Studio
 from isofield.models.super_resolution import SuperResolution
 from isofield.models.synthesis import Synthesis
 
@@ -23,13 +24,19 @@ LABEL = 25  # numbers of a camera, as EG3D counts them
 class GeoGen(nn.Module):
     """z (and a camera, where it is conditioned) -> w -> planes -> fields.
 
-    frame: from the unit frame to the world of the pictures it was trained on.
+    frame: from the unit frame to the world of the pictures it was trained on; studio: how these were taken.
     """
 
-    def __init__(self, architecture: Architecture, density: Density, frame: UnitFrame | None = None):
+    def __init__(
+        self,
+        architecture: Architecture,
+        density: Density,
+        frame: UnitFrame | None = None,
+        studio: Studio | None = None,
+    ):
         super().__init__()
         a = self.architecture = architecture
-        self.frame = frame or UnitFrame()
+        self.frame, self.studio = frame or UnitFrame(), studio or Studio()
         self.mapping = Mapping(a.latent, LABEL if a.conditioned else 0, a.latent, a.mapping_depth)
         self.synthesis = Synthesis(a.latent, 3 * a.plane_channels, a.plane_size, base=a.base, most=a.most)
         self.decoder = TriplaneDecoder(
@@ -60,6 +67,7 @@ class GeoGen(nn.Module):
             "frame": self.frame.to_json(),
             "architecture": asdict(self.architecture),
             "density": self.decoder.density.spec(),
+            "studio": asdict(self.studio),
         }
 
     def tensors(self) -> dict[str, Tensor]:
@@ -70,7 +78,8 @@ class GeoGen(nn.Module):
     def restore(cls, spec: dict[str, Any], tensors: dict[str, Tensor]) -> "GeoGen":
         with torch.random.fork_rng(devices=[]):
             architecture = Architecture.restore(spec["architecture"])
-            generator = cls(architecture, restore_density(spec["density"]), UnitFrame.from_json(spec["frame"]))
+            density, frame = restore_density(spec["density"]), UnitFrame.from_json(spec["frame"])
+            generator = cls(architecture, density, frame, Studio.restore(spec.get("studio", {})))
         generator.load_state_dict({name: value.float() for name, value in tensors.items()})
         return generator.eval().requires_grad_(False)
 

@@ -332,5 +332,49 @@ class ReconstructSettings:
             raise InputError("--method", "adam knows no --align, --refine or --thin", "leave them out")
 
 
+@dataclass(frozen=True)
+class InvertSettings:
+    """Find the shape of a trained generator that looks like some pictures of one object: first its latent, then the
+    generator is tuned around it (pivotal tuning).
+
+    Nothing finds or aligns faces in arbitrary photographs: a picture must show the object as the pictures did that the
+    generator learned from, as large and upright. Running the same command again goes on where it stopped.
+    """
+
+    input: Positional[tuple[Path, ...]]
+    """Square pictures of one object; where a background is transparent, masked by NAME.mask.png or even, it becomes the
+    generator's."""
+    prior: Path
+    """Run of `isofield train geogen`, or one of its checkpoints."""
+    output: Output
+    """Run folder to write: meshes, report.json, preview.png, views.png, turntable.gif, code.safetensors, a checkpoint
+    of the tuned generator."""
+    camera: str | None = None
+    """Where the pictures were taken from: a dataset.json that names them, or a JSON file of 25 numbers as there, for
+    several pictures a list of such; auto: to be found. By default the dataset.json beside or above a picture, else
+    auto."""
+    steps: int = 500
+    """Steps for the latent."""
+    tune: int = 500
+    """Steps for the generator; 0 leaves it alone."""
+    resolution: int = 256
+    """Points along the longest side of the lattice that the mesh is extracted on."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """What computes: processors, or a GPU."""
+    seed: int = 0
+    """Seed of every random number."""
+    restart: bool = False
+    """Remove the run in the output folder and begin anew."""
+    json: bool = False
+    """Print the report as one JSON object on stdout, and nothing else there."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def __post_init__(self) -> None:
+        check_at_least(self, resolution=2, steps=1, tune=0)
+        if not self.input:
+            raise InputError("PICTURE", "is missing", "name at least one picture")
+
+
 def _is_step_count(text: str) -> bool:
     return text.isdecimal() and 2 <= int(text) <= 1000

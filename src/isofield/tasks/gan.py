@@ -21,6 +21,7 @@ from isofield.models.mapping import swapped
 from isofield.models.pictures import Shots, photographed
 from isofield.models.presets import Preset
 from isofield.models.regularity import eikonal_loss, minimal_surface_loss, probes, smooth_density_loss
+from isofield.models.studio import Studio
 from isofield.render.volume import surface_sdf
 from isofield.tasks.team import Team
 from isofield.views.lessons import Lessons, draw
@@ -45,8 +46,8 @@ class Contest:
         a, recipe = preset.architecture, preset.recipe
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            frame = UnitFrame(scale=lessons.radius)
-            self.generator = GeoGen(a, new_density(a.density, recipe), frame).to(self.device)
+            frame, studio = UnitFrame(scale=lessons.radius), Studio.of(lessons.labels, lessons.background)
+            self.generator = GeoGen(a, new_density(a.density, recipe), frame, studio).to(self.device)
             self.critic = Discriminator(
                 a.size, 6 if a.size > a.raw else 3, LABEL, base=a.critic_base, most=a.critic_most, depth=a.critic_depth
             ).to(self.device)

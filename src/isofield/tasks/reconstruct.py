@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 from trimesh.visual import ColorVisuals
 
-from isofield.checkpoints import list_checkpoints
+from isofield.checkpoints import digest_of
 from isofield.cloud.cloud import Cloud
 from isofield.errors import InputError, IsofieldError
 from isofield.fields.codes.adam import fit_code_by_adam
@@ -229,14 +229,12 @@ def _check_class(space: ShapeSpace, name: str) -> None:
 
 def _config(settings: ReconstructSettings) -> dict[str, Any]:
     """The settings, with digests of what was read."""
-    known = list_checkpoints(settings.prior)
-    newest = known[-1][1] if known else settings.prior
     config = {**config_of(settings), "input": settings.input.name, "prior": settings.prior.name}
     return {
         "verb": "reconstruct",
         **config,
         "input_sha256": sha256(settings.input),
-        "prior_sha256": sha256(newest / "config.json"),
+        "prior_sha256": digest_of(settings.prior),
     }
 
 

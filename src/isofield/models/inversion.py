@@ -1,0 +1,250 @@
+"""Pivotal tuning inversion (Roich et al. 2022): the latent of some pictures first, then the generator around it."""
+
+import math
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from isofield.fields.triplane import Triplanes
+from isofield.losses import depth_consistency
+from isofield.models.discriminator import resized
+from isofield.models.geogen import GeoGen
+from isofield.models.perceptual import Perceptual
+from isofield.models.pictures import Shots, photographed
+from isofield.models.regularity import eikonal_loss, probes, smooth_density_loss
+from isofield.render.volume import surface_sdf
+
+RATE, RISE, FALL = 0.06, 0.05, 0.25  # of latents, in deviations of a number; shares of the steps of rise and fall
+NOISE, CALM = 0.05, 0.75  # on the latent, in its deviation; share of the steps after which there is none
+TUNING = 3e-4  # rate of the generator
+MOTION, PULL = 0.01, 0.1  # rate of cameras; what keeps them where they began
+DEPTH, SLOPES, SMOOTH, PROBES = 0.1, 0.5, 0.25, 256  # weights of what is asked of the shape, and at how many points
+STYLES = 10_000  # drawn for their mean
+REACH = (1.0, 1.0, 1.0, 1.0, 1.0, 4.0)  # what a motion's numbers stand for: radians, and lengths; depth is seen least
+
+
+@dataclass(frozen=True, eq=False)
+class Sitting:
+    """Pictures of one object in [-1, 1], with EG3D's labels in the generator's unit frame. free: those whose camera is
+    only about right."""
+
+    pictures: Float[Tensor, "p 3 s s"]
+    labels: Float[Tensor, "p 25"]
+    free: Bool[Tensor, " p"]
+
+
+def ramp(done: float) -> float:
+    """Share of the full rate at this share of the steps: linear rise, fall by a cosine (Karras et al. 2020, app. D)."""
+    fall = min(1.0, (1 - done) / FALL)
+    return (0.5 - 0.5 * math.cos(math.pi * fall)) * min(1.0, done / RISE)
+
+
+def calming(done: float) -> float:
+    """Noise on the latent at this share of the steps, in its deviations (the same appendix)."""
+    return NOISE * max(0.0, 1 - done / CALM) ** 2
+
+
+def moved(labels: Float[Tensor, "p 25"], motion: Float[Tensor, "p 6"]) -> Float[Tensor, "p 25"]:
+    """Cameras turned about the origin, then shifted; both along their own axes (right, down, forward).
+
+    motion: rotation vector in radians and shift. A rotation keeps the distance, and what was in the middle there.
+    """
+    pose = labels[:, :16].view(-1, 4, 4)
+    axes, eye = pose[:, :3, :3], pose[:, :3, 3]
+    turn, shift = motion[:, :3], motion[:, 3:]
+    x, y, z = turn.unbind(1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).view(-1, 3, 3)
+    around = axes @ torch.linalg.matrix_exp(cross.double()).to(axes) @ axes.transpose(1, 2)
+    axes = around @ axes
+    eye = (around @ eye[..., None] + axes @ shift[..., None])[..., 0]
+    top = torch.cat([axes, eye[..., None]], 2).flatten(1)
+    return torch.cat([top, labels[:, 12:]], 1)
+
+
+class Motion:
+    """Small motions of cameras, to be learned: numbers (p, 6) in units of REACH."""
+
+    def __init__(self, labels: Float[Tensor, "p 25"], free: Bool[Tensor, " p"] | None = None):
+        self.labels, self.free = labels, torch.ones_like(labels[:, 0], dtype=torch.bool) if free is None else free
+        self.numbers = torch.zeros(len(labels), 6, device=labels.device, requires_grad=True)
+
+    def moved(self) -> Float[Tensor, "p 25"]:
+        found = moved(self.labels, self.numbers * self.numbers.new_tensor(REACH))
+        return torch.where(self.free[:, None], found, self.labels)
+
+    def wandering(self) -> Float[Tensor, " p"]:
+        """What is added to the loss of each, so that cameras do not leave for what pictures hardly tell apart."""
+        return PULL * self.numbers.square().sum(1)
+
+
+@torch.no_grad()
+def style_statistics(
+    generator: GeoGen, labels: Float[Tensor, "n 25"], seed: int, count: int = STYLES
+) -> tuple[Float[Tensor, " latent"], float]:
+    """Mean of styles, and the root of their mean squared distance from it. labels: where the mapping is conditioned."""
+    chance = torch.Generator().manual_seed(seed)
+    z = torch.randn(count, generator.architecture.latent, generator=chance).to(generator.mapping.mean)
+    told = labels[torch.arange(count) % len(labels)] if generator.architecture.conditioned else None
+    w = generator.mapping(z, told)
+    mean = w.mean(0)
+    return mean, float((w - mean).square().sum(1).mean().sqrt())
+
+
+def shots_of(
+    generator: GeoGen, w: Float[Tensor, "b latent"], labels: Float[Tensor, "p 25"], *, jitter: bool = True
+) -> tuple[Triplanes, Shots]:
+    """Pictures of one object, or as many as cameras; a single latent is made into planes once."""
+    scenes = generator.scenes(w)
+    if len(w) < len(labels):
+        scenes = Triplanes(scenes.planes.expand(len(labels), -1, -1, -1, -1), generator.decoder)
+        w = w.expand(len(labels), -1)
+    background = labels.new_tensor(generator.studio.background)
+    return scenes, photographed(generator, scenes, w, labels, background, jitter=jitter)
+
+
+def unlikeness(
+    shots: Shots, pictures: Float[Tensor, "p 3 s s"], perceptual: Perceptual, squares: float = 0.0
+) -> Float[Tensor, " p"]:
+    """Of the final pictures, and of those before super-resolution where there is one. squares: weight of their mean
+    squared difference beside the perceptual one."""
+    total = shots.picture.new_zeros(len(pictures))
+    seen = [shots.picture] if shots.raw is shots.picture else [shots.picture, shots.raw]
+    for picture in seen:
+        wanted = resized(pictures, picture.shape[-1])
+        total = total + perceptual(picture, wanted) + squares * (picture - wanted).square().mean((1, 2, 3))
+    return total / len(seen)
+
+
+def shapeliness(generator: GeoGen, scenes: Triplanes, shots: Shots) -> Float[Tensor, ""]:
+    """What keeps the shape one while its picture is tuned: GeoGen's Eq. 6 and slopes of one; of densities, EG3D's
+    smoothness."""
+    points = probes(shots.rays, shots.depth, shots.opacity, PROBES)
+    if not generator.decoder.density.signed:
+        return SMOOTH * smooth_density_loss(scenes, points)
+    distance = surface_sdf(scenes, shots.rays, shots.depth.detach())
+    return DEPTH * depth_consistency(distance, shots.opacity) + SLOPES * eikonal_loss(scenes, points)
+
+
+class Inversion:
+    """`steps` of Adam for the latent, from the mean, and for free cameras; then `tune` steps for the generator.
+
+    Every step is exact in (seed, step). start: the latent to begin with. generator: the copy that is tuned; found: what
+    the pictures look like before that.
+    """
+
+    def __init__(
+        self, generator: GeoGen, sitting: Sitting, perceptual: Perceptual, steps: int = 500, tune: int = 500,
+        seed: int = 0, start: Float[Tensor, " latent"] | None = None,
+    ):  # fmt: skip
+        self.generator, self.sitting, self.perceptual = deepcopy(generator), sitting, perceptual
+        self.steps, self.tune, self.seed = steps, tune, seed
+        mean, self.deviation = style_statistics(generator, sitting.labels, seed)
+        self.w = (mean if start is None else start).clone().requires_grad_()
+        self.motion = Motion(sitting.labels, sitting.free)
+        self.adams = {
+            "latent": finding_adam(self.w, self.deviation, self.motion if sitting.free.any() else None),
+            "generator": tuning_adam(self.generator),
+        }
+        self.found = self.looks()
+
+    @property
+    def length(self) -> int:
+        return self.steps + self.tune
+
+    def labels(self) -> Float[Tensor, "p 25"]:
+        """The cameras as found so far."""
+        return self.motion.moved()
+
+    def step(self, step: int) -> Float[Tensor, ""]:
+        """One step of the stage that is on; returns the loss."""
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0]))
+        finding = step < self.steps
+        self.generator.requires_grad_(not finding)
+        loss = self._find(step / self.steps) if finding else self._tune()
+        if step + 1 == self.steps:
+            self.found = self.looks()
+        return loss
+
+    @torch.no_grad()
+    def looks(self) -> Float[Tensor, "p 3 s s"]:
+        """The pictures as they are now, without chance."""
+        return shots_of(self.generator, self.w[None], self.labels(), jitter=False)[1].picture
+
+    def result(self) -> GeoGen:
+        """The tuned generator, whose mean is the latent found; on the processor."""
+        made = deepcopy(self.generator).cpu().eval().requires_grad_(False)
+        made.mapping.mean.copy_(self.w.detach())
+        return made
+
+    def state(self) -> dict[str, Tensor]:
+        """All that going on needs."""
+        state = {"w": self.w, "motion": self.motion.numbers, "start": self.motion.labels, "found": self.found}
+        state |= {f"weight.{name}": value for name, value in self.generator.state_dict().items()}
+        for part, adam in self.adams.items():
+            for number, parameter in enumerate(_learned(adam)):
+                state |= {f"{part}.{number}.{key}": value for key, value in adam.state.get(parameter, {}).items()}
+        return {name: value.detach().cpu().contiguous() for name, value in state.items()}
+
+    @torch.no_grad()
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """The inverse of `state`; the sitting's labels must be its `start`."""
+        for name, tensor in (("w", self.w), ("motion", self.motion.numbers), ("found", self.found)):
+            tensor.copy_(state[name])
+        weights = {name.removeprefix("weight."): value for name, value in state.items() if name.startswith("weight.")}
+        self.generator.load_state_dict(weights)
+        for part, adam in self.adams.items():
+            for number, parameter in enumerate(_learned(adam)):
+                if f"{part}.{number}.step" in state:
+                    moments = {key: state[f"{part}.{number}.{key}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+                    adam.state[parameter] = {key: value.to(self.w.device) for key, value in moments.items()}
+
+    def _find(self, done: float) -> Float[Tensor, ""]:
+        adam = self.adams["latent"]
+        for group in adam.param_groups:
+            group["lr"] = group["rate"] * ramp(done)
+        w = self.w + torch.randn_like(self.w) * self.deviation * calming(done)
+        _, shots = shots_of(self.generator, w[None], self.labels())
+        loss = unlikeness(shots, self.sitting.pictures, self.perceptual) + self.motion.wandering()
+        return stepped(loss.mean(), adam)
+
+    def _tune(self) -> Float[Tensor, ""]:
+        scenes, shots = shots_of(self.generator, self.w.detach()[None], self.labels().detach())
+        loss = unlikeness(shots, self.sitting.pictures, self.perceptual, 1.0).mean()
+        return stepped(loss + shapeliness(self.generator, scenes, shots), self.adams["generator"])
+
+
+def stepped(loss: Float[Tensor, ""], adam: torch.optim.Adam) -> Float[Tensor, ""]:
+    """One step down this loss, which is returned."""
+    adam.zero_grad()
+    loss.backward()
+    adam.step()
+    return loss.detach()
+
+
+def finding_adam(w: Tensor, deviation: float, motion: Motion | None) -> torch.optim.Adam:
+    """For latents, of any number, and cameras; `rate` is what the schedule of a group makes its rate from."""
+    rate = RATE * deviation / math.sqrt(w.shape[-1])
+    groups = [{"params": [w], "lr": rate, "rate": rate}]
+    cameras = [] if motion is None else [{"params": [motion.numbers], "lr": MOTION, "rate": MOTION}]
+    return torch.optim.Adam([*groups, *cameras])
+
+
+def _learned(adam: torch.optim.Adam) -> list[Tensor]:
+    return [parameter for group in adam.param_groups for parameter in group["params"]]
+
+
+def tuning_adam(generator: GeoGen) -> torch.optim.Adam:
+    """All that makes pictures of a latent; the decoder's plain layers at the lower rate that they were trained at."""
+    decoder = generator.decoder
+    plain = [*decoder.shape_net.parameters(), *decoder.color_net.parameters()]
+    equalised = [*generator.synthesis.parameters(), *(generator.refine.parameters() if generator.refine else ())]
+    groups = [
+        {"params": equalised, "lr": TUNING},
+        {"params": plain, "lr": TUNING / math.sqrt(decoder.width)},
+    ]
+    return torch.optim.Adam(groups)
