@@ -7,7 +7,7 @@ pictures. Then one picture of each of 8 other shapes is inverted (`isofield inve
 one by GeoGen's protocol. Everything is kept in the work folder: a command that was stopped goes on where it was, and
 rows are stored as they finish. --rows: a regular expression that the name must match whole; without it the four rows
 of the table. The short studies, by their names: 'no code', 'beta 0.03', 'beta 0.1', 'beta 0.3' (fixed, without the
-loss of depth), 'lambda from 0' and 'lambda from 3/4' (of the run; the table's from 1/2).
+loss of depth), 'lambda from 0' and 'lambda from 3/4' (of the run; the table's from 1/2), 'stylesdf'.
 """
 
 import argparse
@@ -76,6 +76,7 @@ STUDIES = [
     *(Row(f"beta {beta:g}", "sdf", recipe={"beta": beta}, settle=NEVER) for beta in (0.03, 0.1, 0.3)),
     Row("lambda from 0", settle=0.0),
     Row("lambda from 3/4", settle=0.75),
+    Row("stylesdf", "stylesdf", settle=0.0),
 ]
 
 
