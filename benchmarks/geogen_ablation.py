@@ -1,6 +1,6 @@
 """GeoGen's Table 2: what density, distance, positional code and the loss of depth do to pictures and to shapes.
 
-    python benchmarks/geogen_ablation.py [--work FOLDER] [--kimg 40] [--seeds 2] [--family heads] [--rows PATTERN]
+    python benchmarks/geogen_ablation.py [--work FOLDER] [--kimg 55] [--seeds 2] [--family heads] [--rows PATTERN]
 
 Each row and seed is a generator of the preset `toy`, trained on pictures of 992 synthetic shapes for the same number of
 pictures. Then one picture of each of 8 other shapes is inverted (`isofield invert`) and the mesh compared with the true
@@ -185,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("geogen-ablation"))
     parser.add_argument("--family", default="heads")
-    parser.add_argument("--kimg", type=float, default=40.0)
+    parser.add_argument("--kimg", type=float, default=55.0)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=20)
