@@ -29,9 +29,10 @@ from isofield.fields.encodings import Identity
 from isofield.fields.mlp import siren_decoder
 from isofield.fields.neural import NeuralField
 from isofield.frame import UnitFrame
+from isofield.mesh.area import face_normals, sample_surface
 from isofield.mesh.audit import audit
 from isofield.mesh.read import read_mesh, weld
-from isofield.mesh.sample import SdfSamples, face_normals, sample_surface
+from isofield.mesh.sample import SdfSamples
 from isofield.meshing.extract import extract
 from isofield.metrics import distances
 from isofield.metrics.surface import OneWay, Surface, both_ways

@@ -32,9 +32,10 @@ from isofield.fields.codes.adam import fit_code_by_adam
 from isofield.fields.codes.fit import CodeFit, Options, fit_code
 from isofield.fields.codes.observations import Observations
 from isofield.fields.space import ShapeSpace
+from isofield.mesh.area import face_normals, sample_surface
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.read import read_mesh
-from isofield.mesh.sample import face_normals, sample, sample_surface
+from isofield.mesh.sample import sample
 from isofield.meshing.extract import extract
 from isofield.metrics.surface import Surface, both_ways
 from isofield.render.camera import orbit

@@ -26,10 +26,10 @@ from trimesh.visual import ColorVisuals
 from common import ROOT, table, write_result
 from isofield.frame import UnitFrame
 from isofield.jobs import map_jobs
+from isofield.mesh.area import sample_surface
 from isofield.mesh.audit import audit
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.read import read_mesh
-from isofield.mesh.sample import sample_surface
 from isofield.meshing.fuse import fuse_depths, mesh_of_points
 from isofield.render.camera import Camera, orbit
 from isofield.render.pictures import zoomed

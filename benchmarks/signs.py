@@ -18,11 +18,11 @@ from common import ROOT, table, write_result
 from isofield.data import bundled
 from isofield.fields.exact import ExactField
 from isofield.frame import UnitFrame
+from isofield.mesh.area import face_normals, sample_surface
 from isofield.mesh.cleanup import clean_faces
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.holes import close_holes
 from isofield.mesh.read import read_mesh, weld
-from isofield.mesh.sample import face_normals, sample_surface
 from isofield.meshing.extract import extract
 
 NEAR = 0.01  # of the unit frame

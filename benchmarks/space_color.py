@@ -15,10 +15,10 @@ from common import table, write_result
 from isofield.cli import main as isofield
 from isofield.fields.space import ShapeField, ShapeSpace
 from isofield.frame import UnitFrame
+from isofield.mesh.area import face_normals
 from isofield.mesh.color import surface_colors
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.read import read_mesh
-from isofield.mesh.sample import face_normals
 from isofield.mesh.shine import seen_colors
 from isofield.render.camera import Camera, orbit
 from isofield.render.light import FLAT

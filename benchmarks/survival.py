@@ -15,10 +15,10 @@ from PIL import Image
 from common import ROOT, table, write_result
 from isofield.data import bundled
 from isofield.frame import UnitFrame
+from isofield.mesh.area import sample_surface
 from isofield.mesh.color import surface_colors
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.read import read_mesh
-from isofield.mesh.sample import sample_surface
 from isofield.render.pictures import framing, side_by_side
 from isofield.render.shade import picture
 from isofield.settings.shapes import FitSettings

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import trimesh
 
+from isofield.mesh.area import face_normals
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.enclosure import Sides, sides
-from isofield.mesh.sample import face_normals
 
 
 def asked(mesh: trimesh.Trimesh) -> Sides:

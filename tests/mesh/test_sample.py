@@ -5,7 +5,8 @@ import pytest
 import trimesh
 
 from isofield.errors import InputError
-from isofield.mesh.sample import DEEPSDF_NEAR, sample, sample_surface, view_directions
+from isofield.mesh.area import sample_surface
+from isofield.mesh.sample import DEEPSDF_NEAR, sample, view_directions
 
 BALL = trimesh.creation.icosphere(4)
 

@@ -6,9 +6,9 @@ import trimesh
 from trimesh.visual import ColorVisuals
 
 from isofield.errors import InputError
+from isofield.mesh.area import sample_surface
 from isofield.mesh.audit import audit
 from isofield.mesh.distance import MeshDistance
-from isofield.mesh.sample import sample_surface
 from isofield.meshing.fuse import fuse_depths, reconstruct_views
 from isofield.render.light import FLAT
 from isofield.render.render import Surface, render

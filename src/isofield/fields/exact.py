@@ -13,14 +13,16 @@ from isofield.fields.field import Field
 from isofield.frame import UnitFrame
 from isofield.mesh.cleanup import clean_faces
 from isofield.mesh.color import barycentric, color_kind, surface_colors
-from isofield.mesh.distance import MeshDistance
+from isofield.mesh.outer import SolidDistance
 
 INSET = 1e-3  # colours are taken so far inside their face, where no other chart of the texture is met
 TEXELS, FINEST = 1_000_000, 64  # colours in all of a textured mesh, and along an edge of a face
 
 
 class ExactField(Field):
-    """Signed distance to triangles given in the unit frame; exact to float32, not differentiable.
+    """Signed distance to what triangles given in the unit frame enclose; exact to float32, not differentiable.
+
+    Walls within it, where parts run into each other, are no surface (`SolidDistance`).
 
     colors: sRGB at m = (k + 1)(k + 2) / 2 points of each face, spread evenly with k steps along its edges: mesh colours
     (Yuksel et al. 2010). They begin at the first corner and run towards the second; k is 1 where corners say it all.
@@ -35,7 +37,7 @@ class ExactField(Field):
         frame: UnitFrame | None = None,
         colors: UInt8[np.ndarray, "f m 3"] | None = None,
     ):
-        self.mesh_distance = MeshDistance(vertices, faces)
+        self.mesh_distance = SolidDistance(vertices, faces)
         self.frame = frame or UnitFrame()
         self.colors = colors
         self.has_color = colors is not None

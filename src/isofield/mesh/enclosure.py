@@ -7,9 +7,9 @@ import trimesh
 from jaxtyping import Bool, Float, Shaped
 
 from isofield.frame import UnitFrame
+from isofield.mesh.area import face_normals, sample_surface
 from isofield.mesh.cleanup import clean_faces
 from isofield.mesh.distance import MeshDistance
-from isofield.mesh.sample import face_normals, sample_surface
 
 PROBES, STEP = 2000, 1e-4  # points on a mesh, and how far from it their sides are asked
 

@@ -7,9 +7,9 @@ import igl
 import numpy as np
 from jaxtyping import Float, Integer
 
+from isofield.mesh.area import face_normals
 from isofield.mesh.audit import Edges, edges_of, linked
 from isofield.mesh.read import weld_arrays
-from isofield.mesh.sample import face_normals
 
 LARGEST = 0.3  # size of the largest hole that is closed, as a share of the mesh's
 SHARE = 0.25  # a patch has at most this share of the area of the piece it closes: the rim of a scrap is no hole

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import trimesh
-from jaxtyping import Float, Float32, Integer, Num
+from jaxtyping import Float, Float32
 
 from isofield.errors import InputError
 from isofield.frame import UnitFrame
+from isofield.mesh.area import face_normals, spread
 from isofield.mesh.cleanup import clean_faces
 from isofield.mesh.color import color_kind, surface_colors
-from isofield.mesh.distance import MeshDistance
+from isofield.mesh.outer import SolidDistance
 
 DEEPSDF_NEAR = (0.0707, 0.0224)  # standard deviations: Park et al. 2019, supplement, variances 0.005 and 0.0005
 DEEPSDF_NEAR_FRACTION = 0.94  # about 500,000 near the surface to 30,000 in the volume: likewise
@@ -52,7 +53,8 @@ def sample(
     """`count` samples: a fraction near the surface, shared out over the Gaussians `near` (standard deviations in the
     unit frame), the others uniform in the cube [-1, 1]^3; in random order, the same for the same seed.
 
-    Faces are cleaned first (`clean_faces`); the mesh itself is not changed. Colours come with any mesh that has some.
+    Faces are cleaned first (`clean_faces`), and walls within the solid are no surface (`SolidDistance`); the mesh
+    itself is not changed. Colours come with any mesh that has some.
     Raises InputError where no triangle has an area.
     """
     frame = UnitFrame.of(np.asarray(mesh.vertices)[np.unique(mesh.faces)])
@@ -61,8 +63,8 @@ def sample(
     if not len(faces):
         raise InputError(source or "mesh", "none of its triangles has an area", "give a mesh with a surface")
     rng = np.random.default_rng(seed)
-    points = _points(rng, vertices, faces, count, near, near_fraction)
-    surface = MeshDistance(vertices, faces)
+    surface = SolidDistance(vertices, faces)
+    points = _points(rng, surface.boundary.vertices, surface.boundary.faces, count, near, near_fraction)
     distance, face, closest = surface.closest(points)
     normals = face_normals(vertices, faces)[face]
     colors = None
@@ -79,20 +81,6 @@ def sample(
         label=label,
         source=source,
     )
-
-
-def sample_surface(
-    mesh: trimesh.Trimesh, count: int, seed: int = 0
-) -> tuple[Float[np.ndarray, "n 3"], Integer[np.ndarray, " n"]]:
-    """Points spread evenly over the area of the mesh, and the face of each; the same for the same seed."""
-    return _surface(np.random.default_rng(seed), np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces), count)
-
-
-def face_normals(vertices: Num[np.ndarray, "v 3"], faces: Integer[np.ndarray, "f 3"]) -> Float[np.ndarray, "f 3"]:
-    """Unit normals by the right-hand rule; zero where a face has no area."""
-    a, b, c = np.moveaxis(np.asarray(vertices, np.float64)[faces], 1, 0)
-    normal = np.cross(b - a, c - a)
-    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), np.finfo(float).tiny)
 
 
 def view_directions(rng: np.random.Generator, normals: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
@@ -114,16 +102,5 @@ def _points(
     around = round(count * near_fraction) if near else 0
     points = rng.uniform(-1, 1, (count, 3))
     deviation = np.resize(near, around)[:, None] if around else np.zeros((0, 1))
-    points[:around] = _surface(rng, vertices, faces, around)[0] + deviation * rng.standard_normal((around, 3))
+    points[:around] = spread(rng, vertices, faces, around)[0] + deviation * rng.standard_normal((around, 3))
     return rng.permutation(points).astype(np.float32)
-
-
-def _surface(
-    rng: np.random.Generator, vertices: np.ndarray, faces: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Area-weighted; the square root makes the two barycentric coordinates uniform over the triangle (Turk 1990)."""
-    a, b, c = np.moveaxis(vertices[faces], 1, 0)
-    area = np.cumsum(np.linalg.norm(np.cross(b - a, c - a), axis=1))
-    face = np.minimum(np.searchsorted(area, rng.random(count) * area[-1], side="right"), len(faces) - 1)
-    root, along = np.sqrt(rng.random((count, 1))), rng.random((count, 1))
-    return a[face] * (1 - root) + b[face] * (root * (1 - along)) + c[face] * (root * along), face

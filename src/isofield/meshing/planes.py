@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 
 from isofield.fields.field import CHUNK, Field, gradient, sdf_numpy
+from isofield.mesh.area import face_normals
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.enclosure import sides
-from isofield.mesh.sample import face_normals
 
 STEP = 1e-4  # of the mesh's size: how far beside a face its two sides are asked
 NEARLY = 0.1  # of the way from a corner of a face to its middle

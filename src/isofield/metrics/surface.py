@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 
 from isofield.errors import InputError
 from isofield.frame import UnitFrame
+from isofield.mesh.area import face_normals, sample_surface
 from isofield.mesh.cleanup import clean_faces
 from isofield.mesh.distance import MeshDistance
-from isofield.mesh.sample import face_normals, sample_surface
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,10 +20,10 @@ from isofield.fields.neural import NeuralField, default_color, default_field
 from isofield.files import sha256
 from isofield.frame import UnitFrame
 from isofield.interrupt import interruptible
+from isofield.mesh.area import face_normals, sample_surface
 from isofield.mesh.color import color_kind
 from isofield.mesh.enclosure import sides
 from isofield.mesh.read import read_mesh
-from isofield.mesh.sample import face_normals, sample_surface
 from isofield.progress import progress
 from isofield.runs import Run, open_run, read_config
 from isofield.settings.common import BUDGET, config_of

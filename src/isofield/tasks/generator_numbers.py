@@ -11,7 +11,7 @@ from torch import Tensor
 
 from isofield.errors import IsofieldError
 from isofield.frame import UnitFrame
-from isofield.mesh.sample import sample_surface
+from isofield.mesh.area import sample_surface
 from isofield.meshing.extract import extract
 from isofield.metrics.consistency import bulge, depth_gap, hollow_fraction, view_consistency
 from isofield.metrics.features import Features

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from isofield.errors import IsofieldError
 from isofield.fields.field import Field, sdf_numpy
-from isofield.mesh.sample import sample_surface
+from isofield.mesh.area import sample_surface
 from isofield.meshing.extract import Extraction, extract
 from isofield.metrics.distances import point_to_surface
 from isofield.metrics.sets import compare_sets

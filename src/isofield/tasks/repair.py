@@ -15,6 +15,7 @@ from isofield.fields.exact import INSET, ExactField
 from isofield.fields.field import Field
 from isofield.fields.shell import ShellField
 from isofield.frame import UnitFrame
+from isofield.mesh.area import face_normals, sample_surface
 from isofield.mesh.audit import audit, audit_file
 from isofield.mesh.cleanup import CleanUp, clean_faces
 from isofield.mesh.color import color_kind, surface_colors
@@ -23,7 +24,6 @@ from isofield.mesh.enclosure import Sides, sides
 from isofield.mesh.holes import close_holes
 from isofield.mesh.inspect import count_holes
 from isofield.mesh.read import read_mesh, weld_arrays
-from isofield.mesh.sample import face_normals, sample_surface
 from isofield.mesh.write import check_writable, write_mesh
 from isofield.meshing.extract import Extraction, Progress, extract, rgba
 from isofield.meshing.planes import MeshSurface

@@ -24,9 +24,10 @@ from isofield.fields.encodings import PositionalCode
 from isofield.fields.field import Field, sdf_numpy
 from isofield.fields.neural import ColorHead, NeuralField
 from isofield.frame import UnitFrame
+from isofield.mesh.area import sample_surface
 from isofield.mesh.color import color_kind, surface_colors
 from isofield.mesh.distance import Closest, MeshDistance
-from isofield.mesh.sample import SdfSamples, sample_surface
+from isofield.mesh.sample import SdfSamples
 from isofield.mesh.surfels import Surfels
 from isofield.tasks.objectives import TrainingData
 from isofield.tasks.shrink_wrap import start_wrapped, wrap
