@@ -15,7 +15,7 @@ from PIL import Image
 
 from common import ROOT, table, write_result
 from isofield.files import read_json
-from isofield.mesh.sample import sample_surface
+from isofield.mesh.area import sample_surface
 from isofield.metrics.clouds import chamfer_l1
 from isofield.models.geogen import GeoGen
 from isofield.render.camera import orbit
