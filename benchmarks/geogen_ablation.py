@@ -25,6 +25,7 @@ from common import table, write_result
 from isofield.cli import main as isofield
 from isofield.errors import InputError, IsofieldError
 from isofield.files import write_json
+from isofield.mesh.outer import boundary_mesh
 from isofield.mesh.read import read_mesh
 from isofield.metrics.evaluate import geogen_protocol
 from isofield.metrics.features import random_features
@@ -127,7 +128,7 @@ def one_inverted(work: Path, shape: str, view: int, prior: Path, steps: int, rep
             raise
         except IsofieldError:  # no surface
             return {}
-        truth = read_mesh(work / "held" / f"{shape}.ply")
+        truth = boundary_mesh(read_mesh(work / "held" / f"{shape}.ply"))
         numbers = geogen_protocol(read_mesh(out / "mesh.ply"), truth, repeats=repeats, emd_repeats=3)
         write_json(found, {"psnr": report["psnr"], **numbers})
     return json.loads(found.read_text())

@@ -16,6 +16,7 @@ import torch
 from common import table, write_result
 from isofield.data import bundled
 from isofield.frame import UnitFrame
+from isofield.mesh.outer import boundary_mesh
 from isofield.mesh.read import read_mesh
 from isofield.metrics.evaluate import evaluate
 from isofield.settings.families import SynthesizeSettings
@@ -57,7 +58,7 @@ def objects(folder: Path) -> dict[str, Path]:
 def row(title: str, mesh: Path, folder: Path, settings: argparse.Namespace) -> list[Any]:
     run_render(RenderSettings(input=mesh, output=folder / "views", views=settings.views, size=settings.size))
     report = run_fit_views(FitSettings(input=folder / "views", output=folder / "run", steps=settings.steps))
-    truth = read_mesh(mesh)
+    truth = boundary_mesh(read_mesh(mesh))
     truth.vertices = UnitFrame.of(np.asarray(truth.vertices)).to_unit(truth.vertices)
     found = evaluate(read_mesh(folder / "run" / "mesh.ply"), truth)
     closed = report["watertight"] and report["manifold"]
