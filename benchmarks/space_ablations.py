@@ -18,6 +18,7 @@ from shape_spaces import HELD, Space, measured, spaces, trained
 
 SECONDS = 30.0  # T of shape_spaces.py
 SLATTED = ("slats", "ladder", "spindles", "cross")  # backs of chairs
+FEWER = 3  # held-out shapes of each class, where classes are compared
 TOLD = ("none", "one-hot", "learned", "text")
 
 
@@ -37,7 +38,7 @@ def outliers(work: Path, only: int) -> None:
     columns = ["shapes of a step", "CPU-s"]
     columns += [f"{group}: {part}" for group in ("never seen", "thin ones of these", "trained") for part in parts]
     for name, balance in list(shares.items())[:only]:
-        report, shapes = varied(work, "default, 4 T", name, {} if balance is None else {"balance": balance})
+        report, shapes = varied(work, "default, 4 T", name, {} if balance is None else {"balance": balance}, HELD)
         thin = [shape for shape in shapes if is_thin(work, shape["name"])]
         trained_on = 1e3 * np.array(list(report["shapes"].values()))
         groups = [part for errors in (values(shapes), values(thin), trained_on) for part in summary(errors)]
@@ -54,7 +55,8 @@ def classes(work: Path, only: int) -> None:
     columns = ["classes", "parameters", "CPU-s", "point_to_surface x1e3, mean", "median", "p95", "mean / median - 1"]
     columns, rows = [*columns, "class told right", "evaluations a code"], []
     for told in TOLD[:only]:
-        report, shapes = varied(work, "default, 1 T", f"classes {told}", {} if told == "none" else {"classes": told})
+        flags = {} if told == "none" else {"classes": told}
+        report, shapes = varied(work, "default, 1 T", f"classes {told}", flags, FEWER)
         right = None if told == "none" else float(np.mean([s["name"].startswith(str(s["label"])) for s in shapes]))
         cost = round(float(np.median([shape["evaluations"] for shape in shapes])))
         rows.append([told, report["parameters"], report["cpu_seconds"], *summary(values(shapes)), right, cost])
@@ -65,13 +67,16 @@ def classes(work: Path, only: int) -> None:
         write_result("space_classes", "Classes of shape spaces", [table("Classes", columns, rows)], notes)
 
 
-def varied(work: Path, base: str, name: str, flags: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The report of a training with as many steps as the base, and all held-out shapes; without flags the base's."""
+def varied(
+    work: Path, base: str, name: str, flags: dict[str, Any], count: int
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The report of a training with as many steps as the base, and so many held-out shapes of each class; without flags
+    those of the base."""
     known = {space.name: space for space in spaces()}[base]
     space = Space(f"{base}, {name}", flags) if flags else known
     begun = trained(known, work, SECONDS)
     report = trained(space, work, SECONDS, begun["steps"]) if flags else begun
-    return report, measured(report, work / "held-store", HELD)
+    return report, measured(report, work / "held-store", count)
 
 
 def values(shapes: list[dict[str, Any]]) -> np.ndarray:
