@@ -8,6 +8,7 @@ import trimesh
 from rich.table import Table
 
 from isofield.errors import InputError
+from isofield.mesh.outer import boundary_mesh
 from isofield.mesh.read import READABLE, read_mesh
 from isofield.metrics.features import face_features, random_features, script_features
 from isofield.progress import progress
@@ -48,7 +49,10 @@ def evaluate_generator(settings: EvaluateSettings) -> dict[str, Any]:
 
 
 def true_meshes(folder: Path, count: int, seed: int) -> list[trimesh.Trimesh]:
-    """So many of the mesh files of a folder, drawn by the seed; raises InputError for fewer than two."""
+    """The boundaries of so many of the shapes in a folder, drawn by the seed; raises InputError for fewer than two.
+
+    What lies within them is no surface that a generator could learn from pictures.
+    """
     if not folder.is_dir():
         raise InputError(folder, "is no folder", "name the folder of the true meshes")
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in READABLE and path.is_file())
@@ -58,7 +62,7 @@ def true_meshes(folder: Path, count: int, seed: int) -> list[trimesh.Trimesh]:
     found = []
     with progress("true shapes", len(chosen)) as advance:
         for number in chosen:
-            found.append(read_mesh(files[number]))
+            found.append(boundary_mesh(read_mesh(files[number])))
             advance(len(found))
     return found
 
