@@ -15,16 +15,15 @@ from isofield.cloud.npz import read_npz
 from isofield.cloud.pcd import read_pcd
 from isofield.cloud.ply import read_ply_cloud
 from isofield.cloud.text import counted, number_row, number_table, numbered_content, text_lines
-from isofield.errors import InputError, IsofieldError
+from isofield.errors import InputError
 from isofield.mesh.ply import parse_header
-from isofield.mesh.read import POINTS_ONLY, check_file
+from isofield.mesh.read import EXPORT_AGAIN, POINTS_ONLY, check_file, only_input_errors
 from isofield.mesh.text import decoded
 
 READABLE = (".ply", ".obj", *POINTS_ONLY)
 LARGEST, SMALLEST = 1e100, 1e-100  # coordinates and extents within which squares of float64 neither overflow nor vanish
 SPREAD = 1e10  # largest extent over the median distance from the middle: more is a damaged file, or of no precision
 OBJ_WIDTHS = (3, 4, 6, 7)  # x y z, then w, r g b, or r g b a
-EXPORT_AGAIN = "open it in the program that made it and export it again"
 _FACE, _POINT = re.compile(r"(?:^|[\r\n])[ \t]*f[ \t]"), re.compile(r"(?:^|[\r\n])[ \t]*v[ \t]")
 
 
@@ -41,17 +40,10 @@ def read_cloud(path: str | PathLike) -> Cloud:
     """
     path = Path(path)
     check_file(path, READABLE)
-    try:
-        with warnings.catch_warnings(record=True) as notes, np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("always", _InVain)
-            cloud = _checked(path, _READERS[path.suffix.lower()](path))
-    except (IsofieldError, MemoryError):
-        raise
-    except Exception as error:  # the readers meet arbitrary bytes: whatever they stumble over is a fault of the file
-        said = " ".join(str(error).split())[:120] or type(error).__name__
-        reason = f"lacks {said}" if isinstance(error, KeyError) else said
-        raise InputError(path, f"is no readable {path.suffix.lower()[1:]} file ({reason})", EXPORT_AGAIN) from error
+    with only_input_errors(path), warnings.catch_warnings(record=True) as notes, np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", _InVain)
+        cloud = _checked(path, _READERS[path.suffix.lower()](path))
     for note in notes:
         warnings.warn(f"{path}: {note.message}", stacklevel=2)
     return cloud

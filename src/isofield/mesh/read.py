@@ -1,6 +1,8 @@
 """Any mesh file -> one triangle mesh in the user's coordinates, or one clear sentence why not."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
@@ -35,6 +37,19 @@ MAKE_A_MESH = "give a mesh, or make one of the points with isofield fit"
 EXPORT_AGAIN = "open it in the program that made it and export it again"
 
 
+@contextmanager
+def only_input_errors(path: Path) -> Iterator[None]:
+    """Around readers, which meet arbitrary bytes: whatever they stumble over is a fault of the file."""
+    try:
+        yield
+    except (IsofieldError, MemoryError):
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = f"lacks {said}" if isinstance(error, KeyError) else said
+        raise InputError(path, f"is no readable {path.suffix.lower()[1:]} file ({reason})", EXPORT_AGAIN) from error
+
+
 def read_mesh(path: str | PathLike) -> trimesh.Trimesh:
     """Read .obj .ply .off .stl .glb .gltf .dae into one mesh: user's units and axes, float64, colours kept.
 
@@ -44,16 +59,9 @@ def read_mesh(path: str | PathLike) -> trimesh.Trimesh:
     """
     path = Path(path)
     check_file(path, READABLE)
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            mesh = _read(path)
-    except (IsofieldError, MemoryError):
-        raise
-    except Exception as error:  # the readers meet arbitrary bytes: whatever they stumble over is a fault of the file
-        said = " ".join(str(error).split())[:120] or type(error).__name__
-        reason = f"lacks {said}" if isinstance(error, KeyError) else said
-        raise InputError(path, f"is no readable {path.suffix.lower()[1:]} file ({reason})", EXPORT_AGAIN) from error
+    with only_input_errors(path), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        mesh = _read(path)
     _check_mesh(path, mesh)
     if mesh.metadata["dropped"]:
         count = mesh.metadata["dropped"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import trimesh
@@ -39,6 +39,11 @@ class Extraction:
     )
     watertight: bool
     manifold: bool
+
+    @property
+    def cost(self) -> dict[str, Any]:
+        """What reports say of it."""
+        return {"queries": self.queries, "dense_queries": self.dense_queries, "guard": self.guard}
 
 
 def extract(

@@ -48,8 +48,7 @@ def extracted(folder: Path, field: Field, resolution: int) -> Result:
         found = extract(field, resolution, lipschitz=None if bounded else SLOPE)
         advance(1)
     guard = found.guard if bounded else "estimated"
-    asked = {"queries": found.queries, "dense_queries": found.dense_queries, "guard": guard}
-    return Result(found.mesh, {**size_of(folder, field), "resolution": resolution, **asked})
+    return Result(found.mesh, {**size_of(folder, field), "resolution": resolution, **found.cost, "guard": guard})
 
 
 def write_cloud_results(

@@ -154,7 +154,7 @@ def _check_method(settings: FitSettings) -> None:
         fault = f"{settings.method} needs points, and {settings.input} has triangles"
         raise InputError("--method", fault, f"choose one of {', '.join(MESH_METHODS)}")
     if settings.close:
-        raise InputError("--close", f"is about points, and {settings.input} has triangles", "leave it away")
+        raise InputError("--close", f"is about points, and {settings.input} has triangles", "leave it out")
 
 
 def _check_surface(mesh: trimesh.Trimesh, path: Path) -> None:

@@ -5,6 +5,7 @@ import math
 import sys
 import time
 from copy import deepcopy
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def run_fit_views(settings: FitSettings) -> dict[str, Any]:
     views = _of_one_object(read_views(settings.input))
     learned, held = split(len(views))
     if len(learned) < FEWEST:
-        raise InputError(settings.input, f"holds {len(views)} pictures", "give at least 4, from all around")
+        raise InputError(settings.input, f"holds {len(views)} pictures", f"give at least {FEWEST}, from all around")
     choice = (
         f"a signed distance on a hash grid by volume rendering, from {len(learned)} pictures; {len(held)} are held out"
     )
@@ -120,7 +121,7 @@ def _check_options(settings: FitSettings) -> None:
     for name, usual in DEFAULTS.items():
         if getattr(settings, name) != usual:
             fault = f"is not for pictures, and {settings.input} is a set of pictures"
-            raise InputError(f"--{name}", fault, "leave it away")
+            raise InputError(f"--{name}", fault, "leave it out")
 
 
 def _of_one_object(views: ImageSet) -> ImageSet:
@@ -168,13 +169,9 @@ def _write_results(
         **size_of(folder, field),
         "beta": float(field.density.beta.detach()),  # type: ignore[operator, union-attr]
         "unit_length_user": field.frame.scale,
-        "seconds": cost.seconds,
-        "cpu_seconds": cost.cpu_seconds,
-        "steps": cost.steps,
+        **asdict(cost),
         "resolution": resolution,
-        "queries": found.queries,
-        "dense_queries": found.dense_queries,
-        "guard": found.guard,
+        **found.cost,
     }
     write_json(folder / "report.json", report)
     return report

@@ -36,9 +36,7 @@ def run_mesh(settings: MeshSettings) -> dict[str, Any]:
     return {
         "output": str(settings.output),
         "resolution": settings.resolution,
-        "queries": extraction.queries,
-        "dense_queries": extraction.dense_queries,
-        "guard": extraction.guard,
+        **extraction.cost,
         "watertight": audit.watertight,
         "manifold": audit.manifold,
         "components": audit.components,

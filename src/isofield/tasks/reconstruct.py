@@ -105,9 +105,7 @@ def run_reconstruct(settings: ReconstructSettings) -> dict[str, Any]:
             "method": settings.method,
             **found.facts,
             **compared,
-            "queries": extraction.queries,
-            "dense_queries": extraction.dense_queries,
-            "guard": extraction.guard,
+            **extraction.cost,
             "frame": found.field.frame.to_json(),
             "unit_length_user": found.field.frame.scale,
         }

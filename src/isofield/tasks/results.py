@@ -1,5 +1,6 @@
 """What a fit leaves behind: meshes, picture, report."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,9 @@ def write_results(
         **facts,
         **numbers,
         **size_of(folder, field),
-        "seconds": cost.seconds,
-        "cpu_seconds": cost.cpu_seconds,
-        "steps": cost.steps,
+        **asdict(cost),
         "resolution": resolution,
-        "queries": extraction.queries,
-        "dense_queries": extraction.dense_queries,
-        "guard": extraction.guard,
+        **extraction.cost,
     }
     write_json(folder / "report.json", report)
     return report
