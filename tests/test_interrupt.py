@@ -38,6 +38,7 @@ def run_fit(settings):
         raise stop.error("stopped at step 3; run the same command again to go on")
 
 sys.modules["isofield.tasks.fit"] = types.SimpleNamespace(run_fit=run_fit)
+sys.modules["isofield.tasks.results"] = types.SimpleNamespace(described=None)  # which would import torch
 sys.exit(main(["fit", __file__ if "__file__" in globals() else ".", "-o", sys.argv[1], "--class", sys.argv[2]]))
 """
 

@@ -76,6 +76,17 @@ def test_a_gradual_beta_changes_by_a_share_of_itself():
     assert density.beta.item() == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize("kind", [LaplaceDensity, GradualLaplaceDensity, LogisticDensity])
+def test_a_beta_that_was_learned_down_to_its_floor_comes_back(kind):
+    """Of all floors: rounded to single precision, half of them lie below what they were."""
+    for floor in torch.logspace(-6, 0, 101, dtype=torch.float64).tolist():
+        density = kind(2 * floor, floor)
+        density.scale.data.fill_(-200.0 if kind is GradualLaplaceDensity else 0.0)
+        again = restore_density(json.loads(json.dumps(density.spec())))
+        again.load_state_dict(density.state_dict())
+        assert again.beta.item() == density.beta.item() == pytest.approx(floor)
+
+
 @pytest.mark.parametrize("density", ALL)
 def test_a_density_survives_json_and_is_larger_inside(density):
     again = restore_density(json.loads(json.dumps(density.spec())))

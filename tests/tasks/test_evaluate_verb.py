@@ -9,7 +9,9 @@ import trimesh
 from rich.console import Console
 
 from isofield.errors import InputError
+from isofield.metrics import evaluate as metrics
 from isofield.metrics.evaluate import geogen_protocol
+from isofield.tasks import evaluate as verb
 from isofield.tasks.evaluate import evaluate_paths, table
 
 
@@ -23,6 +25,15 @@ def printed(result):
     console = Console(width=200, record=True, file=StringIO())
     console.print(table(result))
     return console.export_text()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_samples():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metrics, "EMD_POINTS", 64)
+        patch.setattr(metrics, "L2_SAMPLES", 500)
+        patch.setattr(verb, "evaluate", partial(verb.evaluate, samples=4000))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,6 @@ from isofield.tasks import training
 from isofield.tasks.fit import fit
 from isofield.tasks.objectives import Distances
 
-folder, kill_at = sys.argv[1], int(sys.argv[2])
 training.FEWEST = 3000
 count = 0
 
@@ -31,20 +30,21 @@ class Killed(Distances):
     def loss(self, field, data):
         global count
         count += 1
-        if count == kill_at:
+        if count == int(sys.argv[1]):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().loss(field, data)
 
-torch.manual_seed(0)
-field = NeuralField(HashGrid(levels=2, base=8, log2_entries=10))
-with open_run(folder, {"seed": 0, "steps": 20}) as run:
-    fit(trimesh.creation.icosphere(2, 5.0), field, Killed(batch=256), steps=20, run=run)
+for folder in sys.argv[2:]:
+    torch.manual_seed(0)
+    field = NeuralField(HashGrid(levels=2, base=8, log2_entries=10))
+    with open_run(folder, {"seed": 0, "steps": 20}) as run:
+        fit(trimesh.creation.icosphere(2, 5.0), field, Killed(batch=256), steps=20, run=run)
 """
 
 
-def run_program(folder: Path, kill_at: int, hash_seed: str = "0", threads: str = "1") -> int:
-    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": threads}
-    command = [sys.executable, "-c", PROGRAM, str(folder), str(kill_at)]
+def run_program(*folders: Path, kill_at: int, hash_seed: str) -> int:
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", PROGRAM, str(kill_at), *map(str, folders)]
     return subprocess.run(command, env=environment, check=False, timeout=300).returncode
 
 
@@ -57,10 +57,9 @@ def left_behind(folder: Path) -> tuple[bytes, dict[str, bytes], str]:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills as POSIX does")
-def test_killed_and_gone_on_with_in_other_processes_is_the_same_as_never_killed(tmp_path):
+def test_killed_and_gone_on_with_in_another_process_is_the_same_as_never_killed(tmp_path):
     """Killed between two checkpoints; the processes differ in their hash seeds."""
-    assert run_program(tmp_path / "whole", 0, "1") == 0
-    assert run_program(tmp_path / "killed", 11, "2") == -signal.SIGKILL
+    assert run_program(tmp_path / "killed", kill_at=11, hash_seed="1") == -signal.SIGKILL
     assert list_checkpoints(tmp_path / "killed")[-1][0] == 8
-    assert run_program(tmp_path / "killed", 0, "3") == 0
+    assert run_program(tmp_path / "killed", tmp_path / "whole", kill_at=0, hash_seed="2") == 0
     assert left_behind(tmp_path / "killed") == left_behind(tmp_path / "whole")

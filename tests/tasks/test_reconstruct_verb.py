@@ -1,6 +1,7 @@
 """`isofield reconstruct`: scans of boxes become shapes of a space of boxes, whose decoder's weights are set by hand."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,12 @@ from isofield.mesh.ply import parse_header
 from isofield.mesh.ply_rows import read_rows
 from isofield.mesh.read import read_mesh
 from isofield.mesh.sample import sample
+from isofield.metrics import evaluate as metrics
 from isofield.runs import load, load_space, open_run
 from isofield.samples import deepsdf
 from isofield.samples.store import columns_of, write_shape
+from isofield.tasks import cloud_results
+from isofield.tasks import reconstruct as verb
 from isofield.tasks.scans import read_depth
 
 HALF, SIZE, CLASS = 0.5, 0.05, {"flat": -0.15, "tall": 0.15}  # half the sides, what a code of 1 and a class add to them
@@ -52,6 +56,16 @@ def box_decoder() -> LatentDecoder:
         last.weight[0, :2] = 1.0
         last.bias[0] = -10.0
     return decoder
+
+
+@pytest.fixture(autouse=True)
+def small_measurements(monkeypatch):
+    monkeypatch.setattr(metrics, "EMD_POINTS", 64)
+    monkeypatch.setattr(metrics, "L2_SAMPLES", 500)
+    monkeypatch.setattr(verb, "evaluate", partial(verb.evaluate, samples=4000))
+    monkeypatch.setattr(verb, "preview", partial(verb.preview, size=64))
+    monkeypatch.setattr(verb, "PICTURE", 64)
+    monkeypatch.setattr(cloud_results, "PICTURE", 64)
 
 
 @pytest.fixture(scope="module")

@@ -118,14 +118,14 @@ def test_that_another_process_has_gone_is_said(monkeypatch):
 def test_two_processes_equal_one(store, tmp_path):
     """On the union batch: weights after one step and ten, each rounded differently."""
     both, samples = tmp_path / "both", SampleStore(store)
-    done = subprocess.run(command(store, both, "--steps", "10", "--processes", "2"), capture_output=True, text=True)
+    done = subprocess.run(command(store, both, "--steps", "3", "--processes", "2"), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Error" not in done.stderr
     alone = tmp_path / "alone"
-    assert main([*command(store, alone, "--steps", "10")[3:]]) == 0
+    assert main([*command(store, alone, "--steps", "3")[3:]]) == 0
     for name, value in state(alone).items():
         torch.testing.assert_close(state(both)[name], value, atol=1e-5, rtol=1e-5, msg=name)
-    assert len((both / "log.jsonl").read_text().splitlines()) == 10
+    assert len((both / "log.jsonl").read_text().splitlines()) == 3
     assert Training(fresh(samples), SharedDistances(), StoreData(samples), Length.of_steps(1), 0).team.size == 1
 
 

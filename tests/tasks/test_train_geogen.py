@@ -26,7 +26,7 @@ from isofield.interrupt import Interrupted
 from isofield.models import presets
 from isofield.models.adversarial import r1_weight
 from isofield.runs import list_checkpoints, load, load_generator
-from isofield.tasks import gan_sheet
+from isofield.tasks import gan_sheet, generate
 from isofield.tasks import train_geogen as task
 from isofield.tasks.gan_health import ailments, health
 from isofield.tasks.gan_sheet import CELL, EDGE, sheet
@@ -299,7 +299,9 @@ def test_the_verb_trains_meshes_and_goes_on(tmp_path, pictures, tiny_preset, cap
     assert main(["mesh", str(run), "-o", str(out), "--shape", "x"]) == 2
 
 
-def test_new_shapes_are_generated(tmp_path, whole, capsys):
+def test_new_shapes_are_generated(tmp_path, whole, capsys, monkeypatch):
+    monkeypatch.setattr(generate, "PIXELS", 40)
+    monkeypatch.setattr(generate, "CELL", 64)
     words = ["generate", str(whole), "-o", str(tmp_path / "new"), "--resolution", "24", "--json"]
     assert main([*words, "-n", "2", "--seed", "3", "--truncation", "1"]) == 0
     report = json.loads(capsys.readouterr().out)
