@@ -17,6 +17,7 @@ from isofield.console import table_text
 from isofield.errors import InputError, IsofieldError
 from isofield.settings.common import config_of
 from isofield.settings.shapes import FitSettings, MeshSettings
+from needs import posix
 
 HEAVY = {"torch", "trimesh", "igl", "numba", "scipy", "numpy", "rich", "PIL", "safetensors"}
 
@@ -230,7 +231,7 @@ def test_warnings_are_one_line_on_stderr(fit, capsys, monkeypatch):
     assert capsys.readouterr() == ("", "isofield: warning: two lines\n")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX pipe")
+@posix
 def test_a_closed_pipe_is_no_error_message():
     command = f"{sys.executable} -m isofield --help | true; {sys.executable} -m isofield fit --help | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,11 +19,9 @@ from isofield.demo.page import Exhibit, Number, Picture, render_page
 from isofield.demo.run import MODELS, command, fit_settings, run_demo
 from isofield.render.colormap import error_colors
 from isofield.settings.shapes import DemoSettings
+from needs import CHROMIUM, chromium
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=")
 
 
@@ -174,7 +171,6 @@ def test_refining_keeps_shape_and_looks_up_the_texture():
 
 
 def test_decimation_keeps_volume_and_colour():
-    pytest.importorskip("fast_simplification")
     mesh = trimesh.creation.icosphere(5)
     mesh.visual.vertex_colors = np.c_[heat(mesh.vertices[:, 0] + 1, 2.0), np.full(len(mesh.vertices), 255)]
     small = decimated(mesh, faces=2000)
@@ -221,7 +217,7 @@ def test_demo_fits_every_model_and_writes_one_page(tmp_path):
         assert overview.size == (1200, 3 * 1200)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@chromium
 def test_a_real_browser_draws_every_view_without_an_error(page, tmp_path):
     dom, log = browse(page, tmp_path)
     assert re.search(r"<html[^>]*data-webgl=\"ready\"", dom), log
@@ -234,7 +230,7 @@ def test_a_real_browser_draws_every_view_without_an_error(page, tmp_path):
     assert said == []
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@chromium
 def test_views_turn_zoom_and_change_colour_together(page, tmp_path):
     dom, log = browse(page.replace("</body>", ACTS + "</body>"), tmp_path)
     acts = dict(re.findall(r'data-(key|drag|idlewheel|wheel|layer|legend)="(\w+)"', dom.split("<head>")[0]))
@@ -242,7 +238,7 @@ def test_views_turn_zoom_and_change_colour_together(page, tmp_path):
     assert acts == expected, log
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@chromium
 def test_without_webgl_the_page_says_so(page, tmp_path):
     dom, _ = browse(page, tmp_path, "--disable-3d-apis")
     assert 'data-webgl="missing"' in dom

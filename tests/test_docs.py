@@ -43,9 +43,10 @@ def command_lines() -> list[tuple[str, list[str]]]:
 @cache
 def help_of(verb: str) -> str:
     said = StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), pytest.raises(SystemExit):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "200")
-        main([*verb.split(), "--help"])
+        with redirect_stdout(said), pytest.raises(SystemExit):
+            main([*verb.split(), "--help"])
     return said.getvalue()
 
 

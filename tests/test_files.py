@@ -10,8 +10,7 @@ import pytest
 
 from isofield.errors import InputError, IsofieldError
 from isofield.files import read_json, remove_leftovers, replacing, replacing_folder, sha256, write_json
-
-posix = pytest.mark.skipif(os.name != "posix", reason="POSIX only")
+from needs import linux, posix
 
 
 def names(folder: Path) -> list[str]:
@@ -81,7 +80,7 @@ def test_denied_and_impossible_places_are_input_errors(tmp_path, monkeypatch):
     assert names(tmp_path) == ["file"]
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system that takes no files")
+@linux
 def test_a_place_that_takes_no_files_is_refused():
     with pytest.raises(InputError, match="takes no files"), replacing("/proc/a.txt") as temporary:
         temporary.write_text("x")

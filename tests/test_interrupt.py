@@ -1,6 +1,5 @@
 """Ctrl-C once saves and stops, twice stops now: in real processes, through the real command."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -9,8 +8,9 @@ import threading
 import pytest
 
 from isofield.interrupt import Interrupted, interruptible
+from needs import posix
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX does")
+pytestmark = posix
 
 # A `fit` whose loop is small; "slow" saves so slowly that a second signal comes in between.
 PROGRAM = """

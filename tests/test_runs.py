@@ -114,6 +114,17 @@ def test_what_is_refused_before_anything_is_made_may_be_told_something_else(tmp_
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.json", "env.json", "log.jsonl"}
 
 
+def test_settings_that_a_later_version_has_and_nobody_gives_are_no_difference(tmp_path):
+    with open_run(tmp_path, CONFIG):
+        pass
+    with open_run(tmp_path, {**CONFIG, "bold": False, "name": None}) as run:
+        assert run.config["bold"] is False
+    with pytest.raises(InputError, match="bold false -> true"), open_run(tmp_path, {**CONFIG, "bold": True}):
+        pass
+    with pytest.raises(InputError, match="count absent -> 0"), open_run(tmp_path, {**CONFIG, "count": 0}):
+        pass
+
+
 def test_length_grows_is_settled_and_taken_up_again(tmp_path):
     timed = {**CONFIG, "steps": None, "budget": 30.0}
     with open_run(tmp_path, timed) as run:

@@ -277,6 +277,9 @@ def _merge(folder: Path, previous: dict | None, config: dict, length: tuple[str,
 
 
 def _difference(key: str, previous: dict, config: dict, is_length: bool) -> str | None:
+    """In words; none for a setting that is not given and that earlier versions did not have."""
+    if key not in previous and (config[key] is None or config[key] is False):
+        return None
     old, new = (json.dumps(side[key]) if key in side else "absent" for side in (previous, config))
     if old == new:
         return None

@@ -296,7 +296,7 @@ def test_compressed_las_needs_a_package_and_says_so(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("version", "point_format"), [("1.2", 2), ("1.2", 0), ("1.3", 3), ("1.4", 6), ("1.4", 7)])
 @pytest.mark.parametrize("suffix", [".las", ".laz"])
 def test_las_as_another_program_writes_it(tmp_path, version, point_format, suffix):
-    laspy = pytest.importorskip("laspy")
+    laspy = pytest.importorskip("laspy", reason="needs laspy")
     header = laspy.LasHeader(point_format=point_format, version=version)
     header.scales, header.offsets = [0.001] * 3, [100.0, 200, 300]
     data, path = laspy.LasData(header), tmp_path / f"a{suffix}"

@@ -18,10 +18,11 @@ from safetensors.torch import load_file
 from isofield.checkpoints import list_checkpoints
 from isofield.cli import main
 from isofield.locking import locked
+from needs import posix
 
 pytestmark = [
     pytest.mark.usefixtures("hasty"),
-    pytest.mark.skipif(os.name != "posix", reason="faults are made as POSIX does"),
+    posix,
 ]
 FIT = ("--encoding", "none", "--width", "8", "--depth", "1", "--resolution", "16", "--json")
 COMMAND = """
@@ -217,10 +218,10 @@ def disk(tmp_path):
             ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, check=False
         )
         if made.returncode:
-            pytest.skip("only root mounts a disk")
+            pytest.skip("needs the right to mount a disk")
 
-    if shutil.which("mount") is None or os.geteuid() != 0:
-        pytest.skip("only root mounts a disk")
+    if shutil.which("mount") is None:
+        pytest.skip("needs the right to mount a disk")
     mount("size=1m")
     yield folder, mount
     subprocess.run(["umount", folder], check=True)

@@ -14,7 +14,7 @@ from isofield.mesh.distance_warp import WarpMeshDistance
 
 @pytest.fixture
 def warp():
-    return pytest.importorskip("warp")
+    return pytest.importorskip("warp", reason="needs warp")
 
 
 @pytest.fixture(scope="module")

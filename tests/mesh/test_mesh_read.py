@@ -185,7 +185,7 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path, suffix):
 
 def test_real_files_agree_with_their_manifest():
     if not DATA.exists():
-        pytest.skip("the data set is not here")
+        pytest.skip("needs the models that are not shipped")
     import json
 
     entries = {e["file"]: e for e in json.loads((DATA / "MANIFEST.json").read_text())}

@@ -8,8 +8,6 @@ from isofield.fields.analytic import Sphere, Torus
 from isofield.meshing.decimate import decimate
 from isofield.meshing.extract import extract
 
-pytest.importorskip("fast_simplification")
-
 
 def test_fewer_faces_same_shape() -> None:
     mesh = extract(Torus(), 64).mesh

@@ -16,6 +16,7 @@ from isofield.render.light import FLAT, studio, varied
 from isofield.render.rasterize import rasterize, rasterize_torch
 from isofield.render.render import Surface, _shade_compiled, render, shade_torch
 from isofield.render.textures import look_up, pack
+from needs import gpu
 
 
 def cast(vertices, faces, origin, rays):
@@ -287,7 +288,7 @@ def test_samples_are_odd(ball):
         render(Surface.of(ball), orbit(0, 0, size=8), samples=2)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@gpu
 def test_a_gpu_draws_the_same():
     mesh = read_mesh(bundled("rhino.glb"))
     frame, camera = UnitFrame.of(mesh.vertices), orbit(40, 20, size=96)

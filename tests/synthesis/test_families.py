@@ -187,9 +187,10 @@ def test_a_symmetry_survives_turning_and_mirroring():
     one = Part("ball", ball(0.1).moved(1, 2, 3), np.full(3, 90.0))
     inner = mirrored("pair", one)
     outer = mirrored("pairs", inner.mapped(about(1, 30), np.array([0.0, 0.0, 5.0])), axis=2)
-    for group in walk(Group("root", (outer,))):
-        if group.symmetry is not None:
-            a, b = group.members
-            moved = a.mapped(group.symmetry.matrix(), group.symmetry.offset())
-            for p, q in zip(moved.parts, b.parts, strict=True):
-                assert p.solid.vertices == pytest.approx(q.solid.vertices)
+    groups = [group for group in walk(Group("root", (outer,))) if group.symmetry is not None]
+    assert len(groups) == 3
+    for group in groups:
+        (a, b), symmetry = group.members, group.symmetry
+        moved = a.mapped(symmetry.matrix(), symmetry.offset())
+        for p, q in zip(moved.parts, b.parts, strict=True):
+            assert p.solid.vertices == pytest.approx(q.solid.vertices)

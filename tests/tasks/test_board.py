@@ -29,7 +29,7 @@ def train(store: Path, run: Path, *more: str) -> int:
 
 
 def test_tensorboard_shows_log_and_pictures_of_a_run_that_was_gone_on_with(store, tmp_path):
-    board = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    board = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="needs tensorboard")
     run = tmp_path / "run"
     for steps in ("4", "6"):
         assert train(store, run, "--steps", steps, "--tensorboard") == 0

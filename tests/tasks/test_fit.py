@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from isofield.tasks.choice import why
 from isofield.tasks.fit import run_fit
 from isofield.tasks.objectives import Distances
 from isofield.tasks.results import described
+from needs import posix
 
 FILES = {"mesh.ply", "mesh.glb", "report.json", "preview.png", "config.json", "env.json", "log.jsonl"}
 LENGTHS = {
@@ -394,7 +394,7 @@ def test_a_sheet_has_no_inside_and_the_error_says_so(tmp_path, unmeasured):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX does")
+@posix
 def test_ctrl_c_in_a_real_process_saves_and_the_same_command_goes_on(box, tmp_path, unextracted):
     """Exit code 130, one line that says how to go on, a checkpoint at the step it names."""
     run = tmp_path / "run"

@@ -145,6 +145,9 @@ def test_what_is_no_set_of_one_object_is_refused(pictures, tmp_path, capsys):
         label[0] = name
     (several / "dataset.json").write_text(json.dumps(content))
     assert "holds 2 shapes" in refused(str(several))
+    few = shutil.copytree(several, tmp_path / "few")
+    (few / "dataset.json").write_text(json.dumps({**content, "labels": content["labels"][:2]}))
+    assert "holds 2 pictures; give at least 3" in refused(str(few))
     (tmp_path / "empty").mkdir()
     assert "holds no" in refused(str(tmp_path / "empty"))
     assert not (tmp_path / "run").exists()

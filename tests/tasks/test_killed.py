@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from safetensors.torch import load_file
 
 from isofield.runs import list_checkpoints
+from needs import posix
 
 PROGRAM = """
 import os, signal, sys
@@ -56,7 +56,7 @@ def left_behind(folder: Path) -> tuple[bytes, dict[str, bytes], str]:
     return (newest / "model.safetensors").read_bytes(), state, (folder / "log.jsonl").read_text()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kills as POSIX does")
+@posix
 def test_killed_and_gone_on_with_in_another_process_is_the_same_as_never_killed(tmp_path):
     """Killed between two checkpoints; the processes differ in their hash seeds."""
     assert run_program(tmp_path / "killed", kill_at=11, hash_seed="1") == -signal.SIGKILL

@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from isofield.samples.store import FORMAT, MANIFEST, SampleStore
+from needs import linux
 
 SHAPES, ROWS = 24, 500_000  # 16 MB each, 384 MB together
 ALLOWED = 96 << 20  # bytes beyond what is there before training
@@ -58,7 +57,7 @@ def write_sparse(path: Path, rows: int) -> None:
         file.truncate(8 + len(text) + end)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+@linux
 def test_a_store_larger_than_the_allowed_memory_trains(tmp_path):
     """And reading all of it at once does not fit: the limit holds."""
     shapes = []

@@ -89,6 +89,7 @@ def test_signs_are_as_asked_for(raw, tmp_path, capsys):
 def test_the_loss_is_the_same_for_a_shape_and_its_negative_only_without_sign(raw):
     store = SampleStore(raw / "store")
     data, recipe = StoreData(store), SharedDistances(shapes=1, points=500, balance=1.0, code_weight=0.0)
+    assert {shape.signed for shape in store.shapes} == {True, False}
     for number, shape in enumerate(store.shapes):
         found = []
         for factor in (1.0, -1.0):

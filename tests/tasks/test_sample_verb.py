@@ -1,7 +1,6 @@
 """`isofield sample`: stores and DeepSDF's files, the same bytes whoever makes them, one bad mesh left out."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -22,6 +21,7 @@ from isofield.runs import load_space
 from isofield.samples import deepsdf
 from isofield.samples.store import SampleStore, read_arrays, write_shape
 from isofield.tasks.sample import NEAR
+from needs import posix
 
 
 def sample(*arguments: object) -> int:
@@ -120,7 +120,7 @@ def test_one_bad_mesh_is_named_and_left_out_and_only_what_is_missing_is_made(mes
     assert "count 500 -> 600" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kills as POSIX does")
+@posix
 def test_killed_and_gone_on_with_is_the_same_as_never_killed(meshes, store, tmp_path, capsys):
     command = [str(meshes), "-o", str(tmp_path / "store"), "--count", "4000", "--jobs", "1"]
     process = subprocess.Popen([sys.executable, "-m", "isofield", "sample", *command], stderr=subprocess.DEVNULL)

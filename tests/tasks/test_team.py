@@ -1,7 +1,5 @@
 """Processes that train together: what they add up to is what one does alone."""
 
-import importlib.util
-import os
 import signal
 import subprocess
 import sys
@@ -26,8 +24,8 @@ from isofield.samples.store import SampleStore
 from isofield.tasks.space_objectives import SharedDistances, StoreData
 from isofield.tasks.team import Team
 from isofield.tasks.training import Length, Training
+from needs import no_gpu, posix
 
-FABRIC = importlib.util.find_spec("lightning_fabric") is not None
 SMALL = ("--code", "4", "--width", "16", "--depth", "2", "--shapes", "3", "--points", "64", "--draw", "1")
 
 
@@ -88,10 +86,13 @@ def test_one_process_alone_needs_no_fabric():
     assert alone.told("x") == "x"
 
 
+@no_gpu
+def test_gpus_that_are_not_there_are_said():
+    with pytest.raises(InputError, match="--device cuda"):
+        Team.launch(1, "cuda")
+
+
 def test_what_cannot_be_launched_is_said(store, tmp_path, monkeypatch, capsys):
-    if not torch.cuda.is_available():
-        with pytest.raises(InputError, match="--device cuda"):
-            Team.launch(1, "cuda")
     with pytest.raises(IsofieldError, match="give the training a team"):  # the command line here is pytest's
         Team.launch(2)
     monkeypatch.setattr(sys, "argv", ["isofield", "train"])
@@ -114,9 +115,8 @@ def test_that_another_process_has_gone_is_said(monkeypatch):
             call()
 
 
-@pytest.mark.skipif(not FABRIC, reason="needs lightning-fabric")
 def test_two_processes_equal_one(store, tmp_path):
-    """On the union batch: weights after one step and ten, each rounded differently."""
+    """On the union batch, but for rounding."""
     both, samples = tmp_path / "both", SampleStore(store)
     done = subprocess.run(command(store, both, "--steps", "3", "--processes", "2"), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -130,8 +130,8 @@ def test_two_processes_equal_one(store, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.skipif(not FABRIC, reason="no Fabric"))])
-@pytest.mark.skipif(os.name != "posix", reason="kills as POSIX does")
+@pytest.mark.parametrize("processes", [1, 2])
+@posix
 def test_killed_three_times_and_gone_on_with_is_the_same(store, tmp_path, processes):
     """Bit for bit, whenever the kills come; and nobody is left behind."""
     length = ("--steps", "400", "--processes", str(processes))

@@ -1,6 +1,5 @@
 """Training of generators: exact in (seed, step) however it is stopped, and its verb."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -30,8 +29,9 @@ from isofield.tasks import gan_sheet, generate
 from isofield.tasks import train_geogen as task
 from isofield.tasks.gan_health import ailments, health
 from isofield.tasks.gan_sheet import CELL, EDGE, sheet
+from isofield.views.eg3d import label_of
+from needs import no_gpu, posix
 
-FABRIC = importlib.util.find_spec("lightning_fabric") is not None
 ALONE = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 STEPS = 20  # of four pictures; a tick has six
@@ -66,7 +66,7 @@ def left_behind(folder: Path) -> tuple[bytes, dict[str, bytes], str, dict[str, b
     return (newest / "model.safetensors").read_bytes(), state, (folder / "log.jsonl").read_text(), sheets
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kills as POSIX does")
+@posix
 def test_killed_and_gone_on_with_is_the_same_as_never_killed(tmp_path, pictures, whole):
     """Killed by another process's signal in the second tick, gone on with in this process."""
     run = tmp_path / "killed"
@@ -211,7 +211,6 @@ def test_numbers_that_are_not_finite_stop_the_training(pictures, tmp_path):
         task.train_geogen(made, 6)
 
 
-@pytest.mark.skipif(not FABRIC, reason="needs lightning-fabric")
 def test_processes_that_divide_a_batch_do_as_one_does(tmp_path, pictures):
     """Two processes, each on its half of every batch, against one that does the halves one after another."""
     script, out = Path(__file__).with_name("geogen_sets.py"), tmp_path / "average.safetensors"
@@ -225,7 +224,6 @@ def test_processes_that_divide_a_batch_do_as_one_does(tmp_path, pictures):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not FABRIC, reason="needs lightning-fabric")
 def test_the_verb_of_two_processes_goes_on_and_ends_as_one_does(tmp_path):
     """Begun with --processes, gone on with under torchrun."""
     pictures, words = write_set(tmp_path / "pictures", 16), ["--size", "16", "--shares", "2", "--kimg"]
@@ -318,6 +316,19 @@ def test_new_shapes_are_generated(tmp_path, whole, capsys, monkeypatch):
         assert flags[0] in capsys.readouterr().err
 
 
+def test_a_conditioned_generator_listens_to_the_camera_and_draws_without_one(tmp_path, pictures, tiny_preset):
+    run, out = tmp_path / "run", tmp_path / "out.ply"
+    assert main(["train", "geogen", str(pictures), "-o", str(run), "--kimg", "0.008", "--conditioned"]) == 0
+    generator, labels = load_generator(run), torch.as_tensor(contest(pictures).lessons.labels)
+    front = torch.tensor(label_of(generator.studio.front()))
+    assert front[3] == pytest.approx(0, abs=1e-5)
+    assert front[11] > 0
+    assert torch.equal(generator.latent(3), generator.latent(3, label=front))
+    behind = labels[labels[:, 11].argmin()]
+    assert not torch.allclose(generator.latent(3), generator.latent(3, label=behind))
+    assert main(["mesh", str(run), "-o", str(out), "--resolution", "24", "--latent-seed", "3"]) == 0
+
+
 def test_a_budget_is_turned_into_steps_once(tmp_path, pictures, tiny_preset, capsys):
     words = ["train", "geogen", str(pictures), "-o", str(tmp_path / "run"), "--json"]
     assert main([*words, "--budget", "1"]) == 0
@@ -327,7 +338,7 @@ def test_a_budget_is_turned_into_steps_once(tmp_path, pictures, tiny_preset, cap
     assert json.loads(capsys.readouterr().out)["steps"] == steps
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="the answer of a machine without a GPU")
+@no_gpu
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -335,7 +346,7 @@ def test_a_budget_is_turned_into_steps_once(tmp_path, pictures, tiny_preset, cap
         (["--size", "16"], "fewer than the 16"),
         (["--kimg", "1", "--budget", "1"], "choose one"),
         (["--kimg", "0"], "give a positive number"),
-        (["--device", "cuda"], "torch finds no GPU here"),
+        (["--device", "cuda"], "--device cuda: 1 are asked for and 0 are there"),
         (["--batch", "1"], "--batch: 1 is too small"),
         (["--batch", "8", "--shares", "3"], "--batch, --shares: 8 pictures cannot be cut into 3"),
     ],
@@ -346,7 +357,7 @@ def test_bad_usage_is_one_line(tmp_path, pictures, capsys, flags, said):
     assert said in line
     assert line.count("\n") == 1
     assert main(["train", "--seed", "1", "geogen", str(pictures), "-o", str(tmp_path / "run")]) == 2
-    assert "write it first" in capsys.readouterr().err
+    assert "misplaced options: --seed" in capsys.readouterr().err
 
 
 def test_the_critics_penalty_is_weighted_by_size_and_batch(pictures):

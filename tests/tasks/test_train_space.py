@@ -1,7 +1,6 @@
 """`isofield train auto-decoder`: a family of ellipsoids is learned, gone on with, and meshed."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -35,6 +34,7 @@ from isofield.tasks import train_space
 from isofield.tasks.space_objectives import SharedDistances, StoreData
 from isofield.tasks.space_presets import chosen, new_space
 from isofield.tasks.train_space import near_errors
+from needs import posix
 
 SMALL = (
     "--steps", "20", "--code", "4", "--width", "16", "--depth", "2", "--shapes", "3", "--points", "64", "--draw", "1",
@@ -197,7 +197,7 @@ def test_more_steps_later_are_the_same_as_all_at_once(store, tmp_path, preset):
     assert left_behind(first) == left_behind(tmp_path / "whole")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="interrupts as POSIX does")
+@posix
 def test_interrupted_and_gone_on_with_in_another_process_is_the_same(store, tmp_path):
     command = ["train", "auto-decoder", str(store), *SMALL, "--steps", "100"]
     assert run(*command, "-o", tmp_path / "whole") == 0

@@ -2,7 +2,6 @@
 
 import io
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,16 +14,13 @@ from isofield.viewer.items import read_items
 from isofield.viewer.scene import Choice
 from isofield.viewer.screenshot import rendered
 from isofield.viewer.server import Viewer
+from needs import CHROMIUM, chromium, viser
 
-pytest.importorskip("viser")
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 FLAGS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", *(["--no-sandbox"] if os.name == "posix" else [])]
 ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 PATIENCE = 120.0  # seconds
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+pytestmark = [chromium, viser]
 
 
 @pytest.fixture

@@ -107,7 +107,6 @@ def test_a_run_fitted_to_points_was_seen_where_they_are(files):
 
 
 def test_a_fine_mesh_is_thinned_and_counted_as_it_is(files, monkeypatch):
-    pytest.importorskip("fast_simplification")
     monkeypatch.setattr("isofield.viewer.drawn.MOST_FACES", 500)
     found = drawn(one(files / "unit.ply"))
     assert len(found.mesh.faces) <= 500

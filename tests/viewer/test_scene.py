@@ -34,6 +34,7 @@ def test_every_item_is_drawn_once_under_its_name(files):
 def test_names_stand_above_their_items_in_the_start_view(files, up):
     scene = compose(items(files / "unit.ply", files / "moved.ply"), Choice(up=up))
     axes = view_axes(UPS[up])
+    assert len(scene.solids) == 2
     for solid, (_, position) in zip(scene.solids, scene.labels, strict=True):
         seen, label = solid.vertices @ axes, np.array(position) @ axes
         assert label[1] < seen[:, 1].min()

@@ -17,6 +17,7 @@ from isofield.viewer.items import read_items
 from isofield.viewer.scene import Choice, compose
 from isofield.viewer.server import Viewer, free_port
 from isofield.viewer.stage import image_turn, merged_corners, solid_glb
+from needs import posix, viser
 
 HOST = "127.0.0.1"
 
@@ -40,8 +41,8 @@ def test_a_taken_port_is_refused_and_a_free_one_is_found(taken, monkeypatch):
         free_port("no.such.host.invalid", None)
 
 
+@viser
 def test_a_taken_port_is_one_line_before_anything_is_read(files, taken, capsys):
-    pytest.importorskip("viser")
     assert main(["view", str(files / "no.ply"), "--port", str(taken)]) == 2
     assert main(["view", str(files / "unit.ply"), "--port", str(taken)]) == 2
     lines = capsys.readouterr().err.splitlines()
@@ -86,8 +87,8 @@ def test_an_image_lies_as_its_slice(files):
         assert turn @ [0, 1, 0] == pytest.approx(-piece.across / np.linalg.norm(piece.across))
 
 
+@viser
 def test_controls_change_what_is_sent_and_only_that(files):
-    pytest.importorskip("viser")
     items = read_items((files / "run", files / "unit.ply", files / "cloud.xyz"))
     with Viewer(items, Choice(resolution=24, up="z"), HOST, 0) as viewer:
         sent = viewer.stage.sent
@@ -114,8 +115,8 @@ def test_controls_change_what_is_sent_and_only_that(files):
     free_port(HOST, viewer.port)
 
 
+@viser
 def test_what_cannot_be_drawn_is_said_and_the_page_goes_on(files, monkeypatch):
-    pytest.importorskip("viser")
 
     def refuse(*_):
         raise IsofieldError("not like that")
@@ -132,9 +133,9 @@ def test_what_cannot_be_drawn_is_said_and_the_page_goes_on(files, monkeypatch):
         assert "1,280 triangles" in viewer.panel.notes.content
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@posix
+@viser
 def test_ctrl_c_leaves_cleanly_and_the_address_is_said(files):
-    pytest.importorskip("viser")
     command = [sys.executable, "-m", "isofield", "view", str(files / "unit.ply"), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

@@ -39,18 +39,31 @@ def _axes(plane):
 
 @njit(inline="always", fastmath=True, error_model="numpy")
 @no_type_check
+def _texels_about(points, p, plane, count, height, width):
+    """Rows of the four texels round point p in a plane, and its place between columns and between rows."""
+    column, row = _axes(plane)
+    x0, x1, u = _locate(points[p, column], width)
+    y0, y1, v = _locate(points[p, row], height)
+    first = (p // count * 3 + plane) * height
+    return (
+        (first + y0) * width + x0,
+        (first + y0) * width + x1,
+        (first + y1) * width + x0,
+        (first + y1) * width + x1,
+        u,
+        v,
+    )
+
+
+@njit(inline="always", fastmath=True, error_model="numpy")
+@no_type_check
 def _seen(texels, points, p, count, height, width, out):
     """The first entries of out (c or more) <- means of the three planes' features at point p."""
     channels = texels.shape[1]
     for f in range(channels):
         out[f] = 0
     for plane in range(3):
-        column, row = _axes(plane)
-        x0, x1, u = _locate(points[p, column], width)
-        y0, y1, v = _locate(points[p, row], height)
-        first = (p // count * 3 + plane) * height
-        a, b = (first + y0) * width + x0, (first + y0) * width + x1
-        c, d = (first + y1) * width + x0, (first + y1) * width + x1
+        a, b, c, d, u, v = _texels_about(points, p, plane, count, height, width)
         s, t = (_ONE - v) * _THIRD, v * _THIRD
         wa, wb, wc, wd = (_ONE - u) * s, u * s, (_ONE - u) * t, u * t
         for f in range(channels):
@@ -194,14 +207,10 @@ def texel_gradient(points, upstream, count, height, width, out, start, stop):
     """out <- gradient with respect to the texels of planes [start, stop) of b * 3, given that of the features."""
     channels = out.shape[1]
     for number in range(start, stop):
-        scene, (column, row) = number // 3, _axes(number % 3)
-        first = number * height
-        out[first * width : (first + height) * width] = 0
+        scene, plane = number // 3, number % 3
+        out[number * height * width : (number + 1) * height * width] = 0
         for p in range(scene * count, (scene + 1) * count):
-            x0, x1, u = _locate(points[p, column], width)
-            y0, y1, v = _locate(points[p, row], height)
-            a, b = (first + y0) * width + x0, (first + y0) * width + x1
-            c, d = (first + y1) * width + x0, (first + y1) * width + x1
+            a, b, c, d, u, v = _texels_about(points, p, plane, count, height, width)
             s, t = (_ONE - v) * _THIRD, v * _THIRD
             wa, wb, wc, wd = (_ONE - u) * s, u * s, (_ONE - u) * t, u * t
             for f in range(channels):
@@ -223,11 +232,7 @@ def point_gradient(texels, points, upstream, count, height, width, out, start, s
         out[p, 0] = out[p, 1] = out[p, 2] = 0
         for plane in range(3):
             column, row = _axes(plane)
-            x0, x1, u = _locate(points[p, column], width)
-            y0, y1, v = _locate(points[p, row], height)
-            first = (p // count * 3 + plane) * height
-            a, b = (first + y0) * width + x0, (first + y0) * width + x1
-            c, d = (first + y1) * width + x0, (first + y1) * width + x1
+            a, b, c, d, u, v = _texels_about(points, p, plane, count, height, width)
             da = db = dc = dd = np.float32(0)
             for f in range(channels):
                 pull = upstream[p, f]

@@ -17,6 +17,7 @@ from isofield.models.presets import Architecture, Recipe
 from isofield.models.studio import Studio
 from isofield.models.super_resolution import SuperResolution
 from isofield.models.synthesis import Synthesis
+from isofield.views.eg3d import label_of
 
 LABEL = 25  # numbers of a camera, as EG3D counts them
 
@@ -86,12 +87,18 @@ class GeoGen(nn.Module):
     def latent(
         self, seeds: int | Sequence[int], truncation: float = 1.0, label: Float[Tensor, " 25"] | None = None
     ) -> Float[Tensor, " latent"]:
-        """w of the latent that these numbers draw, the same on every device; a single one stands for (it, 0, 0)."""
+        """w of the latent that these numbers draw, the same on every device; a single one stands for (it, 0, 0).
+
+        label: the camera that a conditioned mapping is told, by default the one at the front of the studio.
+        """
         numbers = (seeds, 0, 0) if isinstance(seeds, int) else seeds
         seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
         z = torch.randn(1, self.architecture.latent, generator=torch.Generator().manual_seed(seed))
         where = self.mapping.mean
-        return self.styles(z.to(where.device, where.dtype), None if label is None else label[None], truncation)[0]
+        if label is None and self.architecture.conditioned:
+            label = torch.tensor(label_of(self.studio.front()))
+        told = None if label is None else label[None].to(where)
+        return self.styles(z.to(where), told, truncation)[0]
 
 
 def new_density(name: str, recipe: Recipe) -> Density:

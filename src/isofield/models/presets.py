@@ -10,7 +10,8 @@ class Architecture:
 
     base, most: channels of the backbone are base / resolution, at most `most`; the critic has its own pair.
     density (name of its class), octaves, width: of the decoder. features: maps that are rendered, the first three RGB.
-    refine: channels of the two blocks of super-resolution. conditioned: the mapping is told the camera.
+    refine: channels of the two blocks of super-resolution. conditioned: the mapping is told the camera (EG3D, section
+    4.4), for sets whose poses tell of the shape.
     coarse, fine: samples along each ray.
     """
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from isofield.render.camera import DISTANCE, FOCAL, Camera
+from isofield.render.camera import DISTANCE, FOCAL, Camera, orbit
 from isofield.render.rig import ELEVATIONS, FULL, Span, around
 
 
@@ -37,6 +37,11 @@ class Studio:
         """The inverse of `asdict`, also after JSON."""
         values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()}
         return cls(**values)
+
+    def front(self) -> Camera:
+        """As near to the front (+z) as cameras stood, half-way up."""
+        low, high = self.azimuth
+        return orbit(min(max(0.0, low), high), sum(self.elevation) / 2, self.distance, self.focal)
 
     def cameras(self, count: int, size: int, seed: int) -> list[Camera]:
         """As in `around`, by chance."""

@@ -194,6 +194,8 @@ class TrainGeoGenSettings:
     """Seconds of training (1800 if no length is given); turned into steps once, and stored."""
     size: int | None = None
     """Pixels a side of the pictures to make: a power of two, by default the preset's, or what the set has."""
+    conditioned: bool = False
+    """Tell the generator the camera of the picture it makes, or another's: for sets whose poses tell of the shape."""
     batch: int | None = None
     """Pictures in each step."""
     shares: int | None = None

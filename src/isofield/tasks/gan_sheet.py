@@ -40,7 +40,7 @@ def sheet(
     columns = [_column(generator, cameras, labels, seed, background, truncation) for seed in seeds]
     if real is not None:
         columns = [[_resized(first), *column] for first, column in zip(real, columns, strict=True)]
-    return np.concatenate([_stacked(column, 0) for column in columns], axis=1)
+    return np.concatenate([_stacked(column) for column in columns], axis=1)
 
 
 @torch.no_grad()
@@ -88,6 +88,7 @@ def _resized(image: Picture) -> Picture:
     return np.asarray(Image.fromarray(image).resize((CELL, CELL), Image.Resampling.BICUBIC))
 
 
-def _stacked(cells: list[Picture], axis: int) -> Picture:
+def _stacked(cells: list[Picture]) -> Picture:
+    """One above the other."""
     framed = [np.pad(cell, ((EDGE, EDGE), (EDGE, EDGE), (0, 0)), constant_values=255) for cell in cells]
-    return np.concatenate(framed, axis=axis)
+    return np.concatenate(framed)

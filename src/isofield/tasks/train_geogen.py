@@ -93,7 +93,8 @@ def chosen(settings: TrainGeoGenSettings, available: int) -> Preset:
     if size < 8 or size & (size - 1):
         raise InputError("--size", f"{size} is no power of two from 8", "give 32, 64, 128, 256 or 512")
     refined = architecture.size > architecture.raw
-    architecture = replace(architecture, size=size, raw=min(architecture.raw, size) if refined else size)
+    raw = min(architecture.raw, size) if refined else size
+    architecture = replace(architecture, size=size, raw=raw, conditioned=settings.conditioned)
     given = {key: getattr(settings, key) for key in ("batch", "r1", "settle")}
     given["shares"] = settings.shares or (settings.processes if settings.processes > 1 else None)
     recipe = replace(recipe, **{key: value for key, value in given.items() if value is not None})
