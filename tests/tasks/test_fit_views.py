@@ -12,7 +12,7 @@ from isofield.cli import main
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.read import read_mesh
 from isofield.runs import load
-from isofield.tasks.fit_views import split
+from isofield.tasks.fit_views import digest, split
 from isofield.tasks.pictures import frame_of_views, seen, still
 from isofield.views.read import read_views
 
@@ -84,6 +84,25 @@ def test_the_same_steps_give_the_same_bytes_also_after_a_stop(run, pictures, tmp
     shutil.rmtree(newest)
     assert main(["fit", str(pictures), "-o", str(out), "--steps", "100", "--resolution", "64"]) == 0
     assert (newest / "model.safetensors").read_bytes() == expected
+
+
+def test_other_pictures_masks_or_cameras_are_another_input(pictures, tmp_path):
+    def changed(name: str, change) -> str:
+        folder = shutil.copytree(pictures, tmp_path / name)
+        change(folder)
+        return digest(read_views(folder))
+
+    whole = digest(read_views(pictures))
+    picture = sorted(pictures.rglob("000.png"))[0].relative_to(pictures)
+    mask = picture.with_suffix(".mask.png")
+    other = picture.with_name("001.mask.png")
+    assert changed("same", lambda folder: None) == whole
+    found = [
+        changed("picture", lambda folder: shutil.copy(folder / picture.with_name("001.png"), folder / picture)),
+        changed("mask", lambda folder: shutil.copy(folder / other, folder / mask)),
+        changed("unmasked", lambda folder: (folder / mask).unlink()),
+    ]
+    assert len({whole, *found}) == 4
 
 
 def test_silhouettes_say_where_an_object_of_unknown_scale_is(pictures, tmp_path):

@@ -30,7 +30,7 @@ from isofield.tasks.fit import seeded, settled_length
 from isofield.tasks.pictures import Pixels, PosedPictures, frame_of_views, reduced, still
 from isofield.tasks.results import size_of
 from isofield.tasks.training import Clock, Cost, Length, Training, train
-from isofield.views.image_set import ImageSet
+from isofield.views.image_set import ImageSet, beside
 from isofield.views.read import read_views
 
 EACH = 8  # of so many views one is held out
@@ -108,12 +108,13 @@ def split(count: int) -> tuple[list[int], list[int]]:
 
 
 def digest(views: ImageSet) -> str:
-    """Of cameras and pictures."""
-    sums = hashlib.sha256()
+    """Of the world, cameras, pictures, and masks or what stands for them."""
+    sums = hashlib.sha256(repr(views.world).encode())
     for view in views.views:
         sums.update(f"{view.name} {view.camera.width} {view.camera.height}".encode())
         sums.update(view.camera.camera_to_world.tobytes() + view.camera.intrinsics.tobytes())
-        sums.update(views.store.read(view.name))
+        for name in (view.name, *(beside(view.name, suffix) for suffix in (".mask.png", ".depth.npy"))):
+            sums.update(views.store.read(name) if name in views.store.names else b"")
     return sums.hexdigest()
 
 
