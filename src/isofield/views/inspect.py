@@ -58,7 +58,7 @@ class ViewsInspection:
             "pictures": f"{self.pictures:,} of {self.shapes:,} shapes, {self.layout}",
             "sizes": ", ".join(f"{size} ({count:,})" for size, count in self.sizes.items()),
             "focal length": f"{_span(self.focals)} picture widths",
-            "distance": f"{_span(self.distances)} from ({', '.join(f'{round(x, 6):.3g}' for x in self.target)})",
+            "distance": f"{_span(self.distances)} from ({', '.join(f'{round(x, 6) + 0.0:.3g}' for x in self.target)})",
             "up": self.up or "cannot be told from the cameras",
             "azimuth": _histogram(self.azimuths, -180, 30),
             "elevation": _histogram(self.elevations, -90, 15),
