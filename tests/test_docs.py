@@ -1,7 +1,6 @@
 """The documents say what is so: their Python runs, their commands and flags exist, their links lead somewhere."""
 
 import re
-import runpy
 import shlex
 from contextlib import redirect_stdout
 from functools import cache
@@ -64,7 +63,8 @@ def test_python_of_the_readme_runs(number, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("path", EXAMPLES)
 def test_examples_run(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    runpy.run_path(str(path), run_name="__main__")
+    source = path.read_text().replace('"--steps", "800"', '"--steps", "200"')
+    exec(compile(source, path, "exec"), {"__name__": "__main__"})
     assert capsys.readouterr().out
 
 
