@@ -102,7 +102,7 @@ class TrainSpaceSettings:
     input: Positional[Path]
     """Store that `isofield sample` wrote."""
     output: Output
-    """Run folder to write: report.json, preview.png, samples/, config.json, env.json, log.jsonl, checkpoints."""
+    """Run folder to write: report.json, samples/, config.json, env.json, log.jsonl, checkpoints."""
     budget: float | None = None
     """Seconds of training (300 if no length is given); turned into steps once, and stored."""
     steps: int | None = None
