@@ -15,20 +15,33 @@ from PIL import Image
 
 from common import ROOT, table, write_result
 from isofield.files import read_json
-from isofield.mesh.area import sample_surface
+from isofield.mesh.area import face_normals, sample_surface
+from isofield.mesh.distance import MeshDistance
+from isofield.mesh.enclosure import STEP, sides
 from isofield.metrics.clouds import chamfer_l1
+from isofield.metrics.features import random_features
+from isofield.metrics.sets import compare_sets
 from isofield.models.geogen import GeoGen
 from isofield.render.camera import orbit
 from isofield.runs import load_generator
-from isofield.settings.shapes import EvaluateSettings
-from isofield.tasks.evaluate_generator import evaluate_generator, true_meshes
+from isofield.tasks.evaluate_generator import true_meshes
 from isofield.tasks.gan_sheet import sheet
-from isofield.tasks.generator_numbers import CLOUD, drawn_pictures, in_own_frame, latents
+from isofield.tasks.generator_numbers import (
+    drawn_pictures,
+    drawn_shapes,
+    hollow,
+    in_own_frame,
+    latents,
+    meshes_of,
+    picture_numbers,
+    surface_numbers,
+)
 from isofield.views.eg3d import label_of
 from isofield.views.lessons import Lessons
 from isofield.views.read import read_views
 
 PICTURES, SHAPES = 256, 32
+CLOUD, SPARE = 2048, 4  # points of a shape's outer surface; how many times as many are drawn to find them
 SAMPLES, SIDES, ELEVATION = 16, 8, 10.0  # of the sheet: columns, and pictures from around in each
 WIDTH, QUALITY = 1400, 88  # of the sheet as it is stored
 MEANINGS = {
@@ -61,10 +74,11 @@ def main() -> None:
     torch.set_grad_enabled(False)
     generator, report = load_generator(given.run), read_json(given.run / "report.json")
     lessons = Lessons(read_views(given.views), generator.architecture.size)
-    settings = EvaluateSettings(given.run, given.views, count=PICTURES, shapes=SHAPES, meshes=given.meshes)
-    numbers = evaluate_generator(settings) | spread(generator, lessons)
+    made = drawn_shapes(generator, SHAPES, 0)
+    numbers = picture_numbers(generator, lessons, PICTURES, random_features()) | spread(generator, lessons)
+    numbers |= surface_numbers(generator, made, lessons.labels)
     if given.meshes is not None:
-        numbers["floor"] = floor(true_meshes(given.meshes, SHAPES, settings.seed))
+        numbers |= against(meshes_of(made), true_meshes(given.meshes, SHAPES, 0))
     save_sheet(generator, ROOT / "docs" / "images" / f"geogen-{given.name}.jpg")
     cost = [[report[key] for key in ("kimg", "steps", "seconds", "cpu_seconds", "parameters", "critic_parameters")]]
     columns = ["kimg", "steps", "seconds", "CPU-s", "parameters", "of the critic"]
@@ -89,7 +103,12 @@ def notes(numbers: dict[str, Any], name: str) -> list[str]:
         f"features {numbers['features']}, which are not FID's; apart: mean over all pairs of the root mean square of "
         "the difference in sRGB, 0 to 1.",
         f"Of shapes: {numbers['shapes']} meshes of latents that are not truncated"
-        + (", and as many true shapes that it never saw, each in its own unit frame." if "one_nna" in numbers else "."),
+        + (
+            f", and as many true shapes that it never saw; {CLOUD:,} points of the outer surface of each, in a unit frame "
+            "of its own."
+            if "one_nna" in numbers
+            else "."
+        ),
     ]
 
 
@@ -107,10 +126,21 @@ def apart(pictures: np.ndarray) -> float:
     return float((torch.cdist(flat, flat) / size**0.5).sum() / (count * (count - 1)))
 
 
-def floor(meshes: list[trimesh.Trimesh]) -> float:
-    """chamfer_l1 between two clouds of the same shape: what the distances between shapes have in them of chance."""
-    pairs = [[sample_surface(in_own_frame(mesh), CLOUD, seed)[0] for seed in (0, 1)] for mesh in meshes]
-    return float(np.mean([chamfer_l1(first, second) for first, second in pairs]))
+def against(generated: list[trimesh.Trimesh], real: list[trimesh.Trimesh]) -> dict[str, Any]:
+    """The numbers of `compare_sets`; floor: chamfer_l1 between two clouds of one true shape, what is in it of chance."""
+    clouds = [[outer_cloud(mesh, 0) for mesh in meshes] for meshes in (generated, real)]
+    again = [outer_cloud(mesh, 1) for mesh in real]
+    floor = float(np.mean([chamfer_l1(first, second) for first, second in zip(clouds[1], again, strict=True)]))
+    return compare_sets(*clouds) | {"hollow_real": hollow(real), "floor": floor}
+
+
+def outer_cloud(mesh: trimesh.Trimesh, seed: int) -> np.ndarray:
+    """Points of a mesh in its unit frame, but none within it: true shapes are of parts that run into each other."""
+    mesh = in_own_frame(mesh)
+    vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
+    points, face = sample_surface(mesh, SPARE * CLOUD, seed)
+    within = sides(MeshDistance(vertices, faces), points, face_normals(vertices, faces)[face], STEP).inner
+    return points[~within][:CLOUD]
 
 
 def save_sheet(generator: GeoGen, path: Path) -> None:
