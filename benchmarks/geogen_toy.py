@@ -104,8 +104,8 @@ def notes(numbers: dict[str, Any], name: str) -> list[str]:
         "the difference in sRGB, 0 to 1.",
         f"Of shapes: {numbers['shapes']} meshes of latents that are not truncated"
         + (
-            f", and as many true shapes that it never saw; {CLOUD:,} points of the outer surface of each, in a unit frame "
-            "of its own."
+            f", and as many true shapes that it never saw; {CLOUD:,} points of the outer surface of each, in a unit "
+            "frame of its own."
             if "one_nna" in numbers
             else "."
         ),
@@ -127,7 +127,7 @@ def apart(pictures: np.ndarray) -> float:
 
 
 def against(generated: list[trimesh.Trimesh], real: list[trimesh.Trimesh]) -> dict[str, Any]:
-    """The numbers of `compare_sets`; floor: chamfer_l1 between two clouds of one true shape, what is in it of chance."""
+    """The numbers of `compare_sets`; floor: chamfer_l1 between two clouds of one true shape, what is due to chance."""
     clouds = [[outer_cloud(mesh, 0) for mesh in meshes] for meshes in (generated, real)]
     again = [outer_cloud(mesh, 1) for mesh in real]
     floor = float(np.mean([chamfer_l1(first, second) for first, second in zip(clouds[1], again, strict=True)]))

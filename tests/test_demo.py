@@ -12,6 +12,7 @@ import pytest
 import trimesh
 from PIL import Image
 
+from isofield.demo import drawn
 from isofield.demo.display import View, creased_normals, decimated, refined, to_uint8
 from isofield.demo.exhibit import compared_views, numbers
 from isofield.demo.packing import packed
@@ -200,18 +201,22 @@ def test_commands_on_the_page_are_the_settings_of_the_fit():
     assert command(short) == "isofield fit demo/models/lion.glb -o demo/lion --steps 400 --resolution 64 --seed 3"
 
 
-def test_demo_fits_every_model_and_writes_one_page(tmp_path):
+def test_demo_fits_every_model_draws_heads_and_writes_one_page(tmp_path, monkeypatch):
     def fit(settings):
         settings.output.mkdir()
         ball(float(np.ptp(trimesh.load_mesh(settings.input).vertices))).export(settings.output / "mesh.ply")
         (settings.output / "preview.png").write_bytes(PNG)
         return {"watertight": True, "point_to_surface": 0.5}
 
+    monkeypatch.setattr(drawn, "COUNT", 3)
     done = run_demo(DemoSettings(output=tmp_path / "out", short=True), fit)
     text = Path(done["page"]).read_text()
     assert done["models"].keys() == {model.name for model in MODELS}
     assert all(model.title in text and f"-o {tmp_path / 'out' / model.name}" in text for model in MODELS)
     assert (tmp_path / "out/models/lion.glb").exists()
+    assert (done["heads"]["count"], done["heads"]["closed"]) == (3, 3)
+    assert "isofield generate heads -n 3" in text
+    assert (tmp_path / "out/heads/00002.ply").exists()
     assert len(text) < 12_000_000
     with Image.open(tmp_path / "out/overview.png") as overview:
         assert overview.size == (1200, 3 * 1200)

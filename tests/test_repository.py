@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from isofield.data import attribution, bundled, names
+from isofield.data import attribution, bundled, generators, located, names
 from isofield.errors import InputError
 from isofield.mesh.read import read_mesh
 
@@ -52,7 +52,7 @@ def load(path: str) -> ModuleType:
 
 
 def test_every_bundled_model_has_a_licence_and_an_author():
-    assert set(attribution()) == {*names(), *OTHER_DATA}
+    assert set(attribution()) == {*names(), *OTHER_DATA, *(f"generators/{name}" for name in generators())}
     for about in attribution().values():
         assert about["licence"] in LICENCES
         assert about["author"]
@@ -61,9 +61,23 @@ def test_every_bundled_model_has_a_licence_and_an_author():
 
 
 def test_the_data_folder_holds_the_listed_models_only_and_stays_small():
-    files = [path for path in (PACKAGE / "data").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    files = [path for path in (PACKAGE / "data").iterdir() if path.is_file()]
     assert {path.name for path in files} == {*names(), *OTHER_DATA, "ATTRIBUTION.md", "__init__.py"}
     assert sum(path.stat().st_size for path in files) <= 8_000_000
+
+
+@pytest.mark.parametrize("name", generators())
+def test_bundled_generators_are_runs_with_a_card_and_stay_small(name, tmp_path, monkeypatch):
+    folder = PACKAGE / "data" / "generators" / name
+    (checkpoint,) = folder.glob("checkpoint-*")
+    assert {path.name for path in folder.iterdir()} == {"MODEL_CARD.md", "config.json", "report.json", checkpoint.name}
+    assert sum(path.stat().st_size for path in folder.rglob("*")) <= 2_000_000
+    card, report = (folder / "MODEL_CARD.md").read_text(), json.loads((folder / "report.json").read_text())
+    assert all(word in card for word in ("toy", "CPU", f"{report['kimg']:g} kimg", "Licence"))
+    monkeypatch.chdir(tmp_path)
+    assert located(name) == folder
+    (tmp_path / name).mkdir()
+    assert located(name) == Path(name)
 
 
 @pytest.mark.parametrize("name", names())

@@ -14,7 +14,7 @@ from typing import Any
 from isofield.checkpoints import newest_checkpoint, save_checkpoint
 from isofield.data import attribution
 from isofield.files import read_json, write_json
-from results import cell, hardware
+from results import cell
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "src" / "isofield" / "data" / "generators"
@@ -28,11 +28,11 @@ there, and shapes are round where real ones have edges.
     isofield mesh {name} --latent-seed 3 -o one.glb
 
 - Model: GeoGen (Esposito et al. 2024) by `isofield train geogen`, preset `{preset}`; {parameters:,} parameters, the
-  average over training, as float16.
+  average over training as float16.
 - Data: {pictures:,} pictures of synthetic shapes on white, shrunk to {size} pixels: `isofield synthesize {name}
   -n {shapes}`, `isofield render {name} -o views --views {views}`.
-- Training: {kimg:g} kimg, thousands of pictures made, in {minutes:.0f} minutes of the clock and {cpu:.0f} of one
-  thread's processor time on a machine that did other work too: {hardware}.
+- Training: {kimg:g} kimg (thousands of pictures made) in {minutes:.0f} minutes, {cpu:.0f} of them processor time of the
+  one thread it had, on a machine that did other work too: {processor}, {cores} cores, no GPU.
 - Licence: {licence}; {changes}.
 
 Measured by `{command}`:
@@ -74,7 +74,8 @@ def card(name: str, config: dict[str, Any], report: dict[str, Any], result: dict
         kimg=report["kimg"],
         minutes=report["seconds"] / 60,
         cpu=report["cpu_seconds"] / 60,
-        hardware=hardware(result["machine"]),
+        processor=result["machine"]["processor"],
+        cores=result["machine"]["cores"],
         licence=about["licence"],
         changes=about["changes"],
         command=result["command"],

@@ -17,6 +17,7 @@ import tyro
 
 from isofield import __version__
 from isofield.console import answering, explain, json_text, rendered, show_warning, table_text
+from isofield.data import located
 from isofield.errors import InputError, IsofieldError
 from isofield.files import check_exists, real_path
 from isofield.settings.families import (
@@ -117,7 +118,7 @@ def _fit(settings: FitSettings) -> Answer:
 
 
 def _mesh(settings: MeshSettings) -> Answer:
-    check_exists(settings.input)
+    check_exists(located(settings.input))
     from isofield.tasks.mesh import run_mesh
 
     report = run_mesh(settings)
@@ -133,7 +134,7 @@ def _repair(settings: RepairSettings) -> Answer:
 
 
 def _evaluate(settings: EvaluateSettings) -> Answer:
-    for path in (settings.prediction, settings.truth, settings.meshes, settings.features, settings.identity):
+    for path in (located(settings.prediction), settings.truth, settings.meshes, settings.features, settings.identity):
         if path is not None:
             check_exists(path)
     from isofield.tasks.evaluate import run_evaluate, table
@@ -144,7 +145,7 @@ def _evaluate(settings: EvaluateSettings) -> Answer:
 
 def _view(settings: ViewSettings) -> Answer:
     for path in (*settings.input, *([settings.truth] if settings.truth else [])):
-        check_exists(path)
+        check_exists(located(path))
     from isofield.viewer import run_view
 
     report = run_view(settings)
@@ -207,7 +208,7 @@ def _train_geogen(settings: TrainGeoGenSettings) -> Answer:
 
 
 def _generate(settings: GenerateSettings) -> Answer:
-    check_exists(settings.input)
+    check_exists(located(settings.input))
     real_path(settings.output)
     from isofield.tasks.generate import run_generate
 

@@ -24,6 +24,7 @@ from isofield.checkpoints import (
     newest_checkpoint,
     save_checkpoint,
 )
+from isofield.data import located
 from isofield.environment import environment
 from isofield.errors import InputError
 from isofield.files import TEMPORARY, explained, read_json, remove_leftovers, replacing, write_json
@@ -204,6 +205,7 @@ def load_generator(folder: str | Path) -> "GeoGen":
 def _newest(folder: Path) -> "Saveable":
     from isofield.fields.deepsdf import is_deepsdf, load_deepsdf
 
+    folder = located(folder)
     if is_deepsdf(folder):
         return load_deepsdf(folder)
     if NAME.fullmatch(folder.name):

@@ -1,4 +1,7 @@
-"""Bundled models, for the demo, the tests and first experiments; ATTRIBUTION.md says whose they are."""
+"""Bundled models and trained generators, for the demo, the tests and first experiments.
+
+ATTRIBUTION.md says whose they are, and the card beside each generator what it was trained on.
+"""
 
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +24,17 @@ def resource(name: str) -> Path:
 def names() -> list[str]:
     """Names of all bundled models, sorted."""
     return sorted(path.name for path in _folder().iterdir() if path.suffix in (".glb", ".obj", ".off", ".ply", ".stl"))
+
+
+def generators() -> list[str]:
+    """Names of all bundled generators, such as "heads", sorted; commands take them in the place of a run."""
+    return sorted(path.name for path in (_folder() / "generators").iterdir() if path.is_dir())
+
+
+def located(path: str | Path) -> Path:
+    """The path itself; where nothing lies there and it is the name of a bundled generator, the run folder of that."""
+    path = Path(path)
+    return _folder() / "generators" / path if str(path) in generators() and not path.exists() else path
 
 
 def attribution() -> dict[str, dict[str, str]]:

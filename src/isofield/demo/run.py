@@ -1,4 +1,4 @@
-"""Three real models to fields and back to meshes, and the page that shows them."""
+"""Three real models to fields and back to meshes, new shapes of a generator, and the page that shows them."""
 
 import platform
 import shutil
@@ -12,6 +12,7 @@ from PIL import Image
 
 from isofield import __version__
 from isofield.data import attribution, bundled
+from isofield.demo.drawn import draw_heads, drawn_exhibit
 from isofield.demo.exhibit import fitted_exhibit
 from isofield.demo.page import Exhibit, render_page
 from isofield.files import replacing
@@ -68,7 +69,9 @@ MODELS = (
 
 
 def run_demo(settings: DemoSettings, fit: Callable[[FitSettings], dict] | None = None) -> dict:
-    """Fit every model, write index.html and overview.png, and return {"page": path, "models": {name: report}}.
+    """Fit every model, draw new heads, write index.html and overview.png.
+
+    Returns {"page": path, "models": {name: report}, "heads": report of the new ones}.
 
     fit: what turns FitSettings into a run folder and its report; `isofield.tasks.fit.run_fit` if not given.
     """
@@ -81,10 +84,12 @@ def run_demo(settings: DemoSettings, fit: Callable[[FitSettings], dict] | None =
         exhibits.append(_exhibit(model, settings, source, reports[model.name]))
     with replacing(settings.output / "overview.png") as path:
         stacked([picture.png for exhibit in exhibits for picture in exhibit.pictures]).save(path, optimize=True)
+    heads = draw_heads(settings)
+    exhibits.append(drawn_exhibit(settings.output / "heads", settings.seed))
     page = settings.output / "index.html"
     with replacing(page) as path:
         path.write_text(render_page("isofield", LEAD, exhibits, _origin()), encoding="utf-8")
-    return {"page": str(page), "models": reports}
+    return {"page": str(page), "models": reports, "heads": heads}
 
 
 def stacked(pngs: list[bytes], width: int = 1200) -> Image.Image:

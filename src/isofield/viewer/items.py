@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from isofield.cloud.cloud import Cloud
 from isofield.cloud.read import looks_like_cloud, read_cloud
+from isofield.data import located
 from isofield.errors import InputError, IsofieldError
 from isofield.fields.exact import ExactField
 from isofield.fields.field import Field
@@ -93,7 +94,8 @@ def read_items(paths: tuple[Path, ...], truth: Path | None = None) -> list[Item]
 
 
 def read_item(path: Path) -> Item:
-    """A run if it is a folder, else a cloud or a mesh."""
+    """A run if it is a folder or a bundled generator, else a cloud or a mesh."""
+    path = located(path)
     if path.is_dir():
         return _run(path)
     if looks_like_cloud(path):
