@@ -9,6 +9,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
+from dataclasses import replace
 from difflib import get_close_matches
 from io import StringIO
 from typing import Any, NamedTuple
@@ -226,12 +227,13 @@ def _reconstruct(settings: ReconstructSettings) -> Answer:
 
 
 def _invert(settings: InvertSettings) -> Answer:
-    for path in (*settings.input, settings.prior):
+    prior = located(settings.prior)
+    for path in (*settings.input, prior):
         check_exists(path)
     real_path(settings.output)
     from isofield.tasks.invert import described, run_invert
 
-    report = run_invert(settings)
+    report = run_invert(replace(settings, prior=prior))
     return Answer(report, described(report, settings.output))
 
 
