@@ -120,8 +120,9 @@ class Pace(NamedTuple):
     memory: float
 
     def told(self, images: int) -> str:
-        minutes = images * self.seconds / 60
-        length = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
+        seconds = images * self.seconds
+        size, unit = (1, "seconds") if seconds < 120 else (60, "minutes") if seconds < 7200 else (3600, "hours")
+        length = f"{seconds / size:.{int(size == 3600)}f} {unit}"
         return (
             f"{images / KIMG:g} kimg at {1000 * self.seconds:.0f} ms a picture take about {length} "
             f"and {self.memory / 1e9:.1f} GB of memory"
