@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -93,9 +93,7 @@ def run_fit_cloud(settings: FitSettings) -> dict[str, Any]:
             "choice": choice,
             **found.to_json(),
             "sides": sided.by,
-            "seconds": cost.seconds,
-            "cpu_seconds": cost.cpu_seconds,
-            "steps": cost.steps,
+            **asdict(cost),
         }
         return write_cloud_results(run.folder, cloud, result, settings.close, facts)
 

@@ -168,9 +168,7 @@ def _write_results(run: Run, inversion: Inversion, cost: Cost, settings: InvertS
         "seconds": cost.seconds,
         "cpu_seconds": cost.cpu_seconds,
         "resolution": settings.resolution,
-        "queries": found.queries,
-        "dense_queries": found.dense_queries,
-        "guard": found.guard,
+        **found.cost,
         "frame": made.frame.to_json(),
         "unit_length_user": made.frame.scale,
     }

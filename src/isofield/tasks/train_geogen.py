@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -296,9 +296,7 @@ def _report(run: Run, contest: Contest, cost: Cost) -> dict[str, Any]:
     report = {
         "pictures": len(contest.lessons),
         "kimg": images / KIMG,
-        "steps": cost.steps,
-        "seconds": cost.seconds,
-        "cpu_seconds": cost.cpu_seconds,
+        **asdict(cost),
         "parameters": sum(parameter.numel() for parameter in contest.generator.parameters()),
         "critic_parameters": sum(parameter.numel() for parameter in contest.critic.parameters()),
         **health(contest.average, contest.labels, contest.background, contest.seed),

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -178,9 +179,7 @@ def _report(
         "sdf_error_near_95": float(np.quantile(values, 0.95)),
         "worst": worst,
         **size_of(run.folder, space),
-        "seconds": cost.seconds,
-        "cpu_seconds": cost.cpu_seconds,
-        "steps": cost.steps,
+        **asdict(cost),
         **sign_report(space, store),
         "shapes": errors,
     }
