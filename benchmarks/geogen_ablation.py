@@ -176,7 +176,8 @@ def notes(options: argparse.Namespace, floor: list[float]) -> list[str]:
         f"KID); between two halves of the real ones {floor[0]:.3g} and {floor[1]:.3g}. depth gap: between rendered "
         f"depth and zero level, of {SURFACES} drawn shapes.",
         f"PSNR and geometry: one picture of each of {HELD} held-out shapes inverted with its camera, {options.steps} + "
-        f"{options.steps} steps; means over them, by GeoGen's protocol (each mesh in a unit sphere of its own) with "
+        f"{options.steps} steps; means over them, by GeoGen's protocol (each mesh in a unit sphere of its own, the "
+        "boundary alone of the true one) with "
         f"{options.repeats} repeats of 20,000 samples, EMD of 2,048 points 3 times.",
         "A row that is missing has not been run yet; running the command again runs what is missing.",
     ]
