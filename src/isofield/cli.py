@@ -228,7 +228,7 @@ def _reconstruct(settings: ReconstructSettings) -> Answer:
 
 def _invert(settings: InvertSettings) -> Answer:
     prior = located(settings.prior)
-    for path in (*settings.input, prior):
+    for path in (*settings.input, prior, *([settings.perceptual] if settings.perceptual else [])):
         check_exists(path)
     real_path(settings.output)
     from isofield.tasks.invert import described, run_invert

@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 from dataclasses import asdict
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from isofield.errors import InputError
 from isofield.models import inversion
 from isofield.models.filters import doubled
 from isofield.models.geogen import GeoGen, new_density
@@ -23,7 +25,7 @@ from isofield.models.inversion import (
     shots_of,
     style_statistics,
 )
-from isofield.models.perceptual import laplacian_pyramid, psnr, pyramid_distance
+from isofield.models.perceptual import laplacian_pyramid, psnr, pyramid_distance, script_distance
 from isofield.models.pose_search import found_camera
 from isofield.models.presets import PRESETS, Architecture
 from isofield.models.studio import Studio
@@ -127,6 +129,28 @@ def test_the_pyramid_loses_nothing_and_its_distance_is_that_of_its_levels():
     assert torch.allclose(pyramid_distance(a, b), twin, rtol=1e-4)
     assert pyramid_distance(a, a).eq(0).all()
     assert pyramid_distance(a, b).gt(0).all()
+
+
+def test_a_network_of_the_user_says_how_unlike_pictures_are(tmp_path):
+    class Squares(nn.Module):
+        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            return (a - b).square().mean((1, 2, 3), keepdim=True)
+
+    class One(nn.Module):
+        def forward(self, a: torch.Tensor) -> torch.Tensor:
+            return a
+
+    a, b = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.trace(Squares(), (a, b)).save(tmp_path / "squares.pt")
+        torch.jit.trace(One(), (a,)).save(tmp_path / "one.pt")
+    assert torch.allclose(script_distance(tmp_path / "squares.pt")(a, b), (a - b).square().mean((1, 2, 3)))
+    with pytest.raises(InputError, match="two batches"):
+        script_distance(tmp_path / "one.pt")(a, b)
+    (tmp_path / "text.pt").write_text("nothing")
+    with pytest.raises(InputError, match="TorchScript"):
+        script_distance(tmp_path / "text.pt")
 
 
 def test_signal_to_noise_of_a_known_difference():

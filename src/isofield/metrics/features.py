@@ -67,7 +67,7 @@ def script_features(path: Path) -> Features:
     The file inception-2015-12-05.pt is known by its SHA-256, and asked for its 2,048 features. Raises InputError for
     what is no TorchScript, or gives something else.
     """
-    network, digest = _script(path)
+    network, digest = load_script(path)
     known = {"return_features": True} if digest == INCEPTION else {}
 
     def of(pictures: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
@@ -81,7 +81,7 @@ def face_features(path: Path) -> Features:
 
     Raises InputError as `script_features` does.
     """
-    network, _ = _script(path)
+    network, _ = load_script(path)
 
     def of(pictures: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         faces = _scaled(pictures, FACE) / 127.5 - 1
@@ -101,7 +101,8 @@ def _scaled(pictures: UInt8[Tensor, "b 3 h w"], side: int) -> Float[Tensor, "b 3
     return F.interpolate(pictures.float(), (side, side), mode="bilinear", antialias=True)
 
 
-def _script(path: Path) -> tuple[torch.jit.ScriptModule, str]:
+def load_script(path: Path) -> tuple[torch.jit.ScriptModule, str]:
+    """A TorchScript file, ready to be called, and its SHA-256. Raises InputError for anything else."""
     check_exists(path)
     try:
         with warnings.catch_warnings():

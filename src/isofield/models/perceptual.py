@@ -1,14 +1,18 @@
 """How unlike two pictures look: what inversion makes small. Any function of two batches of pictures will do."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from isofield.errors import InputError
+from isofield.metrics.features import load_script
 from isofield.models.filters import doubled, halved
 
 Perceptual = Callable[[Float[Tensor, "b 3 s s"], Float[Tensor, "b 3 s s"]], Float[Tensor, " b"]]
+REMEDY = "name a network (b, 3, s, s), (b, 3, s, s) -> (b,)"
 LEAST = 4  # pixels a side of the coarsest level
 
 
@@ -19,6 +23,26 @@ def pyramid_distance(a: Float[Tensor, "b c s s"], b: Float[Tensor, "b c s s"]) -
     It needs no weights, and sees what is at a wrong place from afar.
     """
     return sum((band.abs().mean((1, 2, 3)) for band in laplacian_pyramid(a - b)), a.new_zeros(len(a)))
+
+
+def script_distance(path: Path, device: str = "cpu") -> Perceptual:
+    """Of a TorchScript file of the user: two batches (b, 3, s, s) from -1 to 1 -> b distances, as LPIPS gives them.
+
+    Raises InputError for what is no TorchScript, or gives something else.
+    """
+    network = load_script(path)[0].to(device)
+
+    def distance(a: Float[Tensor, "b 3 s s"], b: Float[Tensor, "b 3 s s"]) -> Float[Tensor, " b"]:
+        try:
+            found = network(a, b)
+        except (RuntimeError, TypeError) as error:
+            fault = f"does not take two batches of pictures ({' '.join(str(error).split())[-120:]})"
+            raise InputError(path, fault, REMEDY) from None
+        if not isinstance(found, Tensor) or found.numel() != len(a):
+            raise InputError(path, "gives no number for each pair of pictures", REMEDY)
+        return found.flatten()
+
+    return distance
 
 
 def laplacian_pyramid(x: Float[Tensor, "b c s s"]) -> list[Float[Tensor, "b c _ _"]]:

@@ -359,6 +359,9 @@ class InvertSettings:
     """Steps for the latent."""
     tune: int = 500
     """Steps for the generator; 0 leaves it alone."""
+    perceptual: Path | None = None
+    """TorchScript file that tells how unlike pictures are, such as LPIPS: two batches (b, 3, s, s) from -1 to 1 -> b
+    distances. By default Laplacian pyramids are compared, which needs no weights."""
     resolution: int = 256
     """Points along the longest side of the lattice that the mesh is extracted on."""
     device: Literal["cpu", "cuda"] = "cpu"

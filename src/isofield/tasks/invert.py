@@ -28,7 +28,7 @@ from isofield.meshing.extract import extract
 from isofield.metrics.evaluate import audit_numbers
 from isofield.models.geogen import GeoGen
 from isofield.models.inversion import Inversion, Sitting
-from isofield.models.perceptual import Perceptual, psnr, pyramid_distance
+from isofield.models.perceptual import Perceptual, psnr, pyramid_distance, script_distance
 from isofield.models.pose_search import found_camera
 from isofield.progress import progress
 from isofield.render.pictures import save_png
@@ -48,6 +48,7 @@ def run_invert(settings: InvertSettings) -> dict[str, Any]:
     """Write the run folder, return what report.json holds. Raises InputError, IsofieldError, Interrupted."""
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device", "torch finds no GPU here", "leave it out")
+    perceptual = script_distance(settings.perceptual, settings.device) if settings.perceptual else pyramid_distance
     generator = load_generator(settings.prior).to(settings.device)
     size, background = generator.architecture.size, generator.studio.background
     pictures = np.stack([read_portrait(path, background, size) for path in settings.input])
@@ -60,9 +61,9 @@ def run_invert(settings: InvertSettings) -> dict[str, Any]:
         if checkpoint:
             start = checkpoint.state["start"].to(given)
         else:
-            start = starting_labels(generator, given, labels, pyramid_distance, settings.seed)
+            start = starting_labels(generator, given, labels, perceptual, settings.seed)
         sitting = Sitting(given, start, free)
-        inversion = Inversion(generator, sitting, pyramid_distance, settings.steps, settings.tune, settings.seed)
+        inversion = Inversion(generator, sitting, perceptual, settings.steps, settings.tune, settings.seed)
         if checkpoint:
             inversion.restore(checkpoint.state)
         cost = invert(inversion, clock, run, silent=False)
@@ -134,6 +135,7 @@ def _config(settings: InvertSettings, labels: Labels) -> dict[str, Any]:
         "input_sha256": [sha256(path) for path in settings.input],
         "camera": settings.camera and ("auto" if settings.camera == "auto" else "file"),
         "cameras_sha256": hashlib.sha256(cameras.encode()).hexdigest(),
+        "perceptual": settings.perceptual and sha256(settings.perceptual),
         "prior": settings.prior.name,
         "prior_sha256": digest_of(settings.prior),
     }
