@@ -308,7 +308,8 @@ class ReconstructSettings:
     method: Literal["gauss-newton", "adam"] = "gauss-newton"
     """adam: DeepSDF's 800 iterations, to compare with."""
     starts: int = 8
-    """Codes that the search starts from: means of the classes and trained shapes near the scan."""
+    """Codes that the search starts from: means of the classes and trained shapes near the scan. With --align, a third
+    of the rotations that it starts from."""
     refine: int = 0
     """Passes of refinement on other points, half of them those that fit worst."""
     thin: float = 0.0

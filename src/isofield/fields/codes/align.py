@@ -19,7 +19,7 @@ SCALES = (1.0, 0.85)  # of a scan in its own unit frame: a part of a shape is sm
 SHAPES, EACH = 24, 2  # to rank rotations by; of all shapes, to start from in each rotation that is left
 PROBES = 128  # observations to rank by
 WARM, STEPS = 10, 30  # iterations from each start, and from the best ones
-FINALISTS = 2
+TRIED, FINALISTS = 3, 4  # rotations for each start asked for; ends that are gone on with
 
 
 def fit_code_and_pose(space: ShapeSpace, seen: Observations, options: Options | None = None) -> CodeFit:
@@ -33,7 +33,7 @@ def fit_code_and_pose(space: ShapeSpace, seen: Observations, options: Options | 
     options = options or Options()
     check_observed(seen)
     search = Search(space, seen, options)
-    starts = _starts(search, max(options.starts, 1))
+    starts = _starts(search, TRIED * max(options.starts, 1))
     ends = search.solve(seen.take(FEW, search.generator), starts, WARM)
     many = seen.take(MANY, search.generator)
     best = search.solve(many, [(end.state, end.label) for end in ends[:FINALISTS]], STEPS)[0]
