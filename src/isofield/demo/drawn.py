@@ -56,7 +56,7 @@ def drawn_exhibit(folder: Path, seed: int = 0) -> Exhibit:
         pictures=[Picture((folder / "sheet.png").read_bytes(), "All that were drawn.")],
         commands=[
             f"isofield generate heads -n {COUNT} -o {folder} --seed {seed}",
-            f"isofield mesh heads --latent-seed {seed} -o {folder / 'fine.glb'}",
+            f"isofield mesh heads --latent-seed {seed} -o {folder.parent / 'head.glb'}",
         ],
         downloads=[(name, f"{folder.name}/{name}") for name in (*meshes, "report.json")],
         credit="Generator: {what it is}, by {author}; licence {licence}; {changes}.".format(**attribution()[GENERATOR]),
