@@ -67,8 +67,8 @@ def classes(work: Path, only: int) -> None:
         notes = [
             f"The default preset, {report['steps']:,} steps, one decoder for five classes; {len(shapes)} shapes never "
             "seen. Their class is not given: it is the one whose code explains the samples best.",
-            "Told the class in one of five numbers, the decoder of five classes has a third less error in the "
-            "mean and half the p95 in the same steps, and the class found is right. Rows that are missing "
+            "Told the class in one of five numbers, the decoder of five classes has 30 % less error in the mean "
+            "and 45 % less at p95 after the same steps, and the class found is right. Rows that are missing "
             "(--rows) have not been run yet.",
         ]
         write_result("space_classes", "Classes of shape spaces", [table("Classes", columns, rows)], notes)
