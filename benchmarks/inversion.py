@@ -1,0 +1,215 @@
+"""Held-out heads from one picture each: how like the picture, and how near to the true mesh, before and behind.
+
+    python benchmarks/inversion.py --prior RUN --training VIEWS --held FOLDER [--count 8] [--steps 500] [--tune 500]
+
+RUN: a generator of `isofield train geogen VIEWS`; VIEWS: its pictures, as `isofield render` made them of meshes that
+are still there; FOLDER: other meshes of the family, `isofield synthesize heads -n 20 --seed 4711 -o FOLDER`. Also draws
+docs/images/inversion.png to look at.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import trimesh
+
+from common import ROOT, table, write_result
+from isofield.data import located
+from isofield.frame import UnitFrame
+from isofield.mesh.audit import audit
+from isofield.mesh.outer import boundary_mesh
+from isofield.mesh.read import read_mesh
+from isofield.meshing.extract import extract
+from isofield.metrics.surface import Surface, both_ways
+from isofield.models.geogen import GeoGen
+from isofield.models.inversion import Inversion, Sitting, style_statistics
+from isofield.models.perceptual import psnr, pyramid_distance
+from isofield.models.pose_search import found_camera
+from isofield.render.camera import Camera, orbit
+from isofield.render.pictures import save_png
+from isofield.render.render import Surface as Seen
+from isofield.render.render import render
+from isofield.render.shade import picture
+from isofield.render.sheet import captioned
+from isofield.runs import load_generator
+from isofield.tasks.invert_sheets import as_bytes, resized
+from isofield.views.eg3d import label_of
+from isofield.views.lessons import Lessons
+from isofield.views.read import read_views
+
+RESOLUTION, SAMPLES = 128, 20_000  # of meshes; of surfaces to measure by
+CELL, ROWS = 160, 6  # of the picture
+RISE = 10.0  # degrees above the horizon
+
+
+@dataclass(frozen=True)
+class Head:
+    """A mesh in its unit frame, its boundary without walls within, and one picture of it in [-1, 1]."""
+
+    name: str
+    mesh: trimesh.Trimesh
+    solid: trimesh.Trimesh
+    camera: Camera
+    picture: torch.Tensor
+
+    @property
+    def label(self) -> torch.Tensor:
+        return torch.tensor(label_of(self.camera), dtype=torch.float32)
+
+
+def main() -> None:
+    options = arguments()
+    torch.set_num_threads(1)
+    generator = load_generator(located(options.prior))
+    heads = [
+        taken(path, index, generator) for index, path in enumerate(sorted(options.held.glob("*.ply"))[: options.count])
+    ]
+    known = Retrieval(options.training, generator.architecture.size)
+    average = mesh_of(generator, style_statistics(generator, heads[0].label[None], 0)[0])
+    rows, likeness, cells, closed, spent = [], [], [], [], []
+    for head in heads:
+        begun = time.process_time()
+        made = Inversion(generator, Sitting(head.picture[None], head.label[None], torch.tensor([False])),
+                         pyramid_distance, options.steps, options.tune)  # fmt: skip
+        for step in range(options.steps):
+            made.step(step)
+        latent = mesh_of(made.generator, made.w.detach())
+        for step in range(options.steps, made.length):
+            made.step(step)
+        spent.append(time.process_time() - begun)
+        tuned = mesh_of(made.generator, made.w.detach())
+        nearest = known.nearest(head.picture)
+        meshes = {"mean head": average, "nearest training head": nearest, "latent": latent, "tuned": tuned}
+        solids = {**meshes, "nearest training head": boundary_mesh(nearest)}
+        errors = {name: apart(head, mesh) for name, mesh in solids.items()}
+        rows.append([head.name, *(value for pair in errors.values() for value in pair)])
+        likeness.append([float(psnr(seen, head.picture[None])) for seen in (made.found, made.looks())])
+        closed += [(found := audit(mesh)).watertight and found.manifold for mesh in (latent, tuned)]
+        cells.append(row(head, made, meshes))
+        print(head.name, likeness[-1], {name: np.round(pair, 4) for name, pair in errors.items()}, flush=True)
+    searched = [bearing_error(generator, head) for head in heads] if options.poses else []
+    save_png(np.concatenate(cells[:ROWS]), ROOT / "docs" / "images" / "inversion.png")
+    write(options, rows, likeness, closed, spent, searched)
+
+
+def taken(path: Path, index: int, generator: GeoGen) -> Head:
+    """By a camera that stands 70 degrees farther to the left or right of the face for each next head, within 60."""
+    mesh = read_mesh(path)
+    size = generator.architecture.size
+    camera = orbit((index * 70.0) % 120 - 60, RISE, size=size)
+    seen = torch.tensor(render(Seen.of(mesh), camera).color).permute(2, 0, 1).float() / 127.5 - 1
+    return Head(path.stem, mesh, boundary_mesh(mesh), camera, seen)
+
+
+class Retrieval:
+    """The training picture most like another one, and the mesh that it shows."""
+
+    def __init__(self, folder: Path, size: int):
+        self.lessons = Lessons(read_views(folder), size)
+        pictures = self.lessons.pictures(np.arange(len(self.lessons)))
+        self.pictures = torch.tensor(pictures).permute(0, 3, 1, 2)
+        self.shapes = json.loads((folder / "dataset.json").read_text())["shapes"]
+
+    def nearest(self, picture: torch.Tensor) -> trimesh.Trimesh:
+        off = [
+            pyramid_distance(part.float() / 127.5 - 1, picture.expand(len(part), -1, -1, -1))
+            for part in self.pictures.split(512)
+        ]
+        view = self.lessons.views.views[int(torch.cat(off).argmin())]
+        return read_mesh(Path(self.shapes[view.shape]["source"]))
+
+
+def mesh_of(generator: GeoGen, w: torch.Tensor) -> trimesh.Trimesh:
+    return extract(generator.field(w), RESOLUTION).mesh
+
+
+def apart(head: Head, mesh: trimesh.Trimesh) -> tuple[float, float]:
+    """Half-sums of the two mean distances between surfaces, over samples before and behind the plane through the head's
+    axis that faces the camera."""
+    both = both_ways(Surface.of(mesh, UnitFrame()), Surface.of(head.solid, UnitFrame()), SAMPLES)
+    sight = head.camera.eye * [1, 0, 1]
+    sides = []
+    for side in (1, -1):
+        parts = [one.distance[side * (one.points @ sight) > 0].mean() for one in (both.pred, both.truth)]
+        sides.append(float(np.mean(parts)))
+    return sides[0], sides[1]
+
+
+def bearing_error(generator: GeoGen, head: Head) -> float:
+    """Angle between the true and the found direction to the camera, in degrees."""
+    found = found_camera(generator, head.picture, pyramid_distance)[[3, 7, 11]].double().numpy()
+    cosine = found @ head.camera.eye / np.linalg.norm(found) / np.linalg.norm(head.camera.eye)
+    return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))))
+
+
+def row(head: Head, made: Inversion, meshes: dict[str, trimesh.Trimesh]) -> np.ndarray:
+    """Given picture and tuned one, then true mesh, tuned, nearest and mean from the camera, and from behind."""
+    eye = head.camera.eye
+    behind = orbit(float(np.rad2deg(np.arctan2(eye[0], eye[2]))) + 180, RISE, size=CELL)
+    shown = {"true": head.mesh, **{name: meshes[name] for name in ("tuned", "nearest training head", "mean head")}}
+    seen = {"given": head.picture, "latent": made.found[0], "tuned": made.looks()[0]}
+    cells = [resized(as_bytes(one), CELL) for one in seen.values()]
+    cells += [picture(mesh, camera) for camera in (head.camera.resized(CELL, CELL), behind) for mesh in shown.values()]
+    names = [*seen, *shown, *(f"{name}, behind" for name in shown)]
+    return captioned(cells, names)
+
+
+def write(
+    options: argparse.Namespace, rows: list, likeness: list, closed: list[bool], spent: list[float], searched: list
+) -> None:
+    names = ("mean head", "nearest training head", "latent", "tuned")
+    numbers = np.array([row[1:] for row in rows])
+    means = [[name, *map(float, numbers[:, 2 * k : 2 * k + 2].mean(0))] for k, name in enumerate(names)]
+    nearer = [[float((numbers[:, 6 + side] < numbers[:, 2 * k + side]).mean()) for side in (0, 1)] for k in (0, 1)]
+    db = np.array(likeness)
+    won = " and ".join(
+        f"than the {name} for {nearer[k][0]:.0%} of the heads in front and {nearer[k][1]:.0%} behind"
+        for k, name in enumerate(names[:2])
+    )
+    notes = [
+        f"{len(rows)} heads that the generator never saw, one picture each from within 60 degrees of the face; the "
+        f"camera is known; {options.steps} steps for the latent, {options.tune} for the generator, "
+        f"{np.mean(spent):.0f} s of processor time a head.",
+        "Errors are half-sums of the two mean distances between the surfaces, in the unit frame, over the half that "
+        "faces the camera and the half behind; of true meshes the boundary of what they enclose, without walls within. "
+        "Mean head: of the mean style. Nearest training head: the mesh of the training picture that is most like the "
+        "given one by the distance that is inverted with.",
+        f"PSNR of the picture at the generator's size: {db[:, 0].mean():.1f} dB by the latent alone, "
+        f"{db[:, 1].mean():.1f} dB by the tuned generator. Closed and manifold: {sum(closed)} of {len(closed)} meshes.",
+        f"The tuned mesh is nearer {won}.",
+    ]
+    if searched:
+        notes.append(
+            f"Where the camera is searched ({len(searched)} heads) its direction is off by {np.median(searched):.0f} "
+            f"degrees in the median, {np.max(searched):.0f} at most."
+        )
+    columns = ["head", *(f"{name}, {side}" for name in names for side in ("front", "back"))]
+    tables = [
+        table("Mean error to the true mesh", ["mesh", "front", "back"], means),
+        table(
+            "Each head",
+            [*columns, "PSNR latent", "PSNR tuned"],
+            [[*errors, *both] for errors, both in zip(rows, likeness, strict=True)],
+        ),
+    ]
+    write_result("inversion", "One picture to a head, by a generator", tables, notes)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--prior", type=Path, required=True)
+    parser.add_argument("--training", type=Path, required=True)
+    parser.add_argument("--held", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--tune", type=int, default=500)
+    parser.add_argument("--poses", action="store_true", help="search the cameras, too")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
