@@ -34,6 +34,7 @@ from isofield.fields.codes.observations import Observations
 from isofield.fields.space import ShapeSpace
 from isofield.mesh.area import face_normals, sample_surface
 from isofield.mesh.distance import MeshDistance
+from isofield.mesh.outer import boundary_mesh
 from isofield.mesh.read import read_mesh
 from isofield.mesh.sample import sample
 from isofield.meshing.extract import extract
@@ -64,7 +65,7 @@ class Held:
 
     @classmethod
     def read(cls, path: Path) -> "Held":
-        mesh = read_mesh(path)
+        mesh = boundary_mesh(read_mesh(path))
         frame = sample(mesh, 16).frame
         return cls(
             path.stem, path.parent.name, trimesh.Trimesh(frame.to_unit(mesh.vertices), mesh.faces, process=False)
@@ -231,7 +232,7 @@ class Shelf:
     def nearest(self, scan: Cloud) -> trimesh.Trimesh:
         """The one that the points of a scan are nearest to, in its unit frame."""
         best = int(np.argmin([tree.query(scan.points[:500])[0].mean() for tree in self.trees]))
-        mesh = read_mesh(self.shapes[best].source)
+        mesh = boundary_mesh(read_mesh(self.shapes[best].source))
         return trimesh.Trimesh(self.shapes[best].frame.to_unit(mesh.vertices), mesh.faces, process=False)
 
 

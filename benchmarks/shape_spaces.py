@@ -29,6 +29,7 @@ from isofield.fields.codes.fit import fit_code
 from isofield.fields.codes.observations import Observations
 from isofield.files import write_json
 from isofield.frame import UnitFrame
+from isofield.mesh.outer import boundary_mesh
 from isofield.mesh.read import read_mesh, weld
 from isofield.meshing.extract import extract
 from isofield.metrics import distances
@@ -173,7 +174,7 @@ class Truth:
     @classmethod
     @cache
     def of(cls, source: str, frame: UnitFrame) -> "Truth":
-        read = weld(read_mesh(Path(source)))
+        read = weld(boundary_mesh(read_mesh(Path(source))))
         mesh = trimesh.Trimesh(frame.to_unit(read.vertices), read.faces, process=False)
         real, other = Surface.reference(mesh, UnitFrame()), Surface.reference(mesh, UnitFrame())
         floor = both_ways(other, real, SAMPLES, 1)
