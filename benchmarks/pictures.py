@@ -2,7 +2,7 @@
 
 python benchmarks/pictures.py [--steps 400] [--views 40] [--size 128]
 
-A synthetic car and head, and a bundled scan with its texture, rendered from all around with exact masks.
+Four synthetic shapes and two bundled scans with their textures, rendered from all around with exact masks.
 """
 
 import argparse
@@ -41,7 +41,8 @@ def main() -> None:
     notes = [
         f"{settings.views} pictures of {settings.size} x {settings.size} pixels each, every eighth held out; "
         f"{settings.steps} steps, {torch.get_num_threads()} threads. Lit by the studio, so that shades are learned as "
-        "colours. Lengths are of the unit frame; one pixel is about 0.017 wide there at 128 x 128.",
+        "colours. The truth is the boundary of a shape, without walls within it. "
+        "Lengths are of the unit frame; one pixel is about 0.017 wide there at 128 x 128.",
     ]
     write_result("pictures", "One object from posed pictures", [table("isofield fit VIEWS", COLUMNS, rows)], notes)
 
@@ -49,10 +50,10 @@ def main() -> None:
 def objects(folder: Path) -> dict[str, Path]:
     """Name -> mesh file."""
     made = {}
-    for family in ("cars", "heads"):
+    for family in ("cars", "heads", "chairs", "planes"):
         run_synthesize(SynthesizeSettings(family=family, output=folder / family, count=1, seed=3))
         made[f"synthetic, {family}"] = next((folder / family).glob("*_00000.ply"))
-    return {**made, "scan, lion": bundled("lion.glb")}
+    return {**made, **{f"scan, {name}": bundled(f"{name}.glb") for name in ("lion", "rhino")}}
 
 
 def row(title: str, mesh: Path, folder: Path, settings: argparse.Namespace) -> list[Any]:
