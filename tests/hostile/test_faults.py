@@ -101,7 +101,7 @@ def lines_of(run: Path) -> int:
 def test_killed_and_started_again_is_as_never_killed(box, tmp_path):
     run = tmp_path / "run"
     first = started(box, run, 300)
-    wait_for(first, lambda: lines_of(run) > 70)
+    wait_for(first, lambda: lines_of(run) > 25)
     first.kill()
     first.communicate()
     assert first.returncode == -signal.SIGKILL
