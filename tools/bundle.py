@@ -22,7 +22,8 @@ CARD = """# {name}: a toy generator
 
 Draws {name} as signed distance fields with colours. It was trained from nothing on a CPU, to show that this works and
 what it comes to, and is no more than that: {size} pixels a side is all it ever saw, so what is finer than that is not
-there, and shapes are round where real ones have edges.
+there, and shapes are round where real ones have edges. A 1-NNA near 1 says that what it draws is easily told from the
+true ones; 0.5 would be no better than chance.
 
     isofield generate {name} -n 8 -o new
     isofield mesh {name} --latent-seed 3 -o one.glb

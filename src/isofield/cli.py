@@ -12,13 +12,14 @@ from contextlib import redirect_stderr
 from dataclasses import replace
 from difflib import get_close_matches
 from io import StringIO
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import tyro
 
 from isofield import __version__
 from isofield.console import answering, explain, json_text, rendered, show_warning, table_text
-from isofield.data import located
+from isofield.data import generators, located
 from isofield.errors import InputError, IsofieldError
 from isofield.files import check_exists, real_path
 from isofield.settings.families import (
@@ -108,6 +109,17 @@ def _inspect_views(settings: InspectSettings) -> Answer:
     return Answer(inspection.to_json(), f"{inspection}\n")
 
 
+def _learned(path: Path) -> Path:
+    """Where a run or a mesh lies, or the bundled generator of that name. Raises InputError where there is neither."""
+    found = located(path)
+    if not found.exists() and len(path.parts) == 1 and not path.suffix:
+        near = get_close_matches(path.name, generators(), 1)
+        meant = f"; perhaps you meant the bundled {near[0]}" if near else f" (bundled are: {', '.join(generators())})"
+        raise InputError(path, "does not exist", f"check the path{meant}")
+    check_exists(found)
+    return found
+
+
 def _fit(settings: FitSettings) -> Answer:
     check_exists(settings.input)
     real_path(settings.output)
@@ -119,7 +131,7 @@ def _fit(settings: FitSettings) -> Answer:
 
 
 def _mesh(settings: MeshSettings) -> Answer:
-    check_exists(located(settings.input))
+    _learned(settings.input)
     from isofield.tasks.mesh import run_mesh
 
     report = run_mesh(settings)
@@ -135,7 +147,8 @@ def _repair(settings: RepairSettings) -> Answer:
 
 
 def _evaluate(settings: EvaluateSettings) -> Answer:
-    for path in (located(settings.prediction), settings.truth, settings.meshes, settings.features, settings.identity):
+    _learned(settings.prediction)
+    for path in (settings.truth, settings.meshes, settings.features, settings.identity):
         if path is not None:
             check_exists(path)
     from isofield.tasks.evaluate import run_evaluate, table
@@ -146,7 +159,7 @@ def _evaluate(settings: EvaluateSettings) -> Answer:
 
 def _view(settings: ViewSettings) -> Answer:
     for path in (*settings.input, *([settings.truth] if settings.truth else [])):
-        check_exists(located(path))
+        _learned(path)
     from isofield.viewer import run_view
 
     report = run_view(settings)
@@ -209,12 +222,12 @@ def _train_geogen(settings: TrainGeoGenSettings) -> Answer:
 
 
 def _generate(settings: GenerateSettings) -> Answer:
-    check_exists(located(settings.input))
+    _learned(settings.input)
     real_path(settings.output)
-    from isofield.tasks.generate import run_generate
+    from isofield.tasks.generate import described, run_generate
 
     report = run_generate(settings)
-    return Answer(report, table_text({key: value for key, value in report.items() if key != "shapes"}))
+    return Answer(report, described(report, settings.output))
 
 
 def _reconstruct(settings: ReconstructSettings) -> Answer:
@@ -227,8 +240,8 @@ def _reconstruct(settings: ReconstructSettings) -> Answer:
 
 
 def _invert(settings: InvertSettings) -> Answer:
-    prior = located(settings.prior)
-    for path in (*settings.input, prior, *([settings.perceptual] if settings.perceptual else [])):
+    prior = _learned(settings.prior)
+    for path in (*settings.input, *([settings.perceptual] if settings.perceptual else [])):
         check_exists(path)
     real_path(settings.output)
     from isofield.tasks.invert import described, run_invert

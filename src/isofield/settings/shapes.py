@@ -155,7 +155,7 @@ class EvaluateSettings:
     """Measure a mesh against the true one; or two folders, files matched by name; or a generator against pictures."""
 
     prediction: Positional[Path]
-    """Mesh file or folder to measure; or the run of a generator."""
+    """Mesh file or folder to measure; or the run of a generator, or the name of a bundled one: heads."""
     truth: Positional[Path]
     """Mesh file or folder to measure it against; of a generator, a set of posed pictures."""
     preset: Literal["default", "geogen"] = "default"

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from rich.table import Table
 
+from isofield.data import located
 from isofield.errors import InputError, IsofieldError
 from isofield.mesh.read import READABLE, read_mesh
 from isofield.metrics.evaluate import evaluate, geogen_protocol
@@ -42,6 +43,8 @@ def evaluate_paths(pred: Path, truth: Path, preset: Preset = "default", seed: in
     `missing_truths`. Raises InputError where nothing can be compared.
     """
     pred, truth = Path(pred), Path(truth)
+    if not pred.exists() and located(pred).exists():
+        raise InputError(truth, "is no set of posed pictures", "name one, as `isofield render` writes it")
     about = {"prediction": str(pred), "truth": str(truth), "preset": preset, "seed": seed}
     if pred.is_dir() != truth.is_dir():
         folder = pred if pred.is_dir() else truth

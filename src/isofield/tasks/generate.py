@@ -133,7 +133,7 @@ def _draw(generator: Generator, settings: GenerateSettings, folder: Path) -> dic
     empty = sum(shape.empty for shape in made) + TRIES * lost
     return {
         "seed": settings.seed,
-        "prior": settings.prior,
+        "prior": settings.prior if isinstance(generator, SpaceGenerator) else None,
         "class": settings.class_name,
         "truncation": settings.truncation,
         "count": len(made),
@@ -244,3 +244,16 @@ def _check_replaceable(path: Path) -> None:
     ours = is_plain(report) and isinstance(found := read_json(report), dict) and found.get("verb") == VERB
     if not ours or any(not OURS.fullmatch(entry.name) for entry in path.iterdir()):
         raise InputError(path, "holds other things than an earlier `isofield generate`", "choose another output")
+
+
+def described(report: dict[str, Any], folder: Path) -> str:
+    """What a person wants to know, in a few lines."""
+    count, closed, single = (report[key] for key in ("count", "closed", "single"))
+    lines = [f"{count} shapes, {closed} closed, {single} in one piece: {folder / '00000.glb'} ..."]
+    passed = [f"{report[key]} {what}" for key, what in (("empty", "without a surface"), ("torn", "in pieces"))
+              if report.get(key)]  # fmt: skip
+    if passed:
+        lines.append(f"passed over: draws {' and '.join(passed)}")
+    sheet = "sheet.png" if (folder / "sheet.png").exists() else "strip.png"
+    lines.append(f"look at {folder / sheet}; all numbers are in {folder / 'report.json'}")
+    return "".join(f"{line}\n" for line in lines)
