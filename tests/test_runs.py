@@ -298,7 +298,7 @@ def test_unknown_versions_and_types_are_refused(tmp_path, monkeypatch):
         with pytest.raises(InputError, match="has format version 1, and this isofield reads 2"):
             load_checkpoint(tmp_path / "checkpoint-00000001")
     for path in (tmp_path / "none", config):
-        with pytest.raises(InputError, match="name a folder"):
+        with pytest.raises(InputError, match="name the folder of a run"):
             load(path)
 
 
