@@ -14,6 +14,7 @@ from isofield.mesh.enclosure import STEP
 
 PROBES = 4000  # points on the triangles: if none of them has the inside on both sides, none is taken to have
 COARSE, FINE = 0.1, 0.02  # edges, in the unit frame, of pieces that are asked, and of those that lie on both
+MOST = 1_000_000  # pieces, about: of many large faces they are longer
 NEARLY = 0.1  # of the way from a corner of a piece to its middle
 
 
@@ -46,10 +47,10 @@ class SolidDistance(MeshDistance):
 
 
 def boundary(surface: MeshDistance) -> Boundary | None:
-    """The parts of the triangles that do not have the inside on both sides; None where all of them are that.
+    """The parts of triangles in the unit frame that do not have the inside on both sides; None where that is all.
 
-    A face that is partly within is cut into pieces, and a piece kept unless it is wholly so. Where nothing bounds an
-    inside, nothing is left out.
+    A face that is partly within is cut into pieces, and a piece kept unless it is wholly so. Where all have the inside
+    on both sides, nothing is left out.
     """
     normals = face_normals(surface.vertices, surface.faces)
     mesh = trimesh.Trimesh(surface.vertices, surface.faces, process=False)
@@ -85,7 +86,9 @@ def boundary_mesh(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
 def _cut(
     pieces: Float[np.ndarray, "n 3 3"], origin: Int[np.ndarray, " n"], edge: float
 ) -> tuple[Float[np.ndarray, "m 3 3"], Int[np.ndarray, " m"]]:
-    """Triangles halved across their longest edge until none is longer than `edge`."""
+    """Triangles halved across their longest edge until none is longer than `edge`, and the faces they are parts of."""
+    longest = np.linalg.norm(np.roll(pieces, -1, 1) - pieces, axis=2).max(1, initial=0)
+    edge = max(edge, float(np.sqrt((longest**2).sum() / MOST)))
     done: list[tuple[np.ndarray, np.ndarray]] = []
     while len(pieces):
         lengths = np.linalg.norm(np.roll(pieces, -1, 1) - pieces, axis=2)

@@ -101,7 +101,9 @@ def drawn_shape(
         if share >= whole:
             break
     if best is None:
-        raise IsofieldError(f"{TRIES} draws in a row have no surface; lower --truncation, or train longer")
+        raise IsofieldError(
+            f"{TRIES} draws in a row have no surface; raise --resolution, lower --truncation, or train longer"
+        )
     return Made(f"{index:05d}", *best, empty=attempt + 1 - found, torn=found - 1)
 
 
@@ -124,7 +126,9 @@ def _draw(generator: Generator, settings: GenerateSettings, folder: Path) -> dic
                 lost += 1
             advance(index + 1)
     if not made:
-        raise IsofieldError(f"none of {TRIES * count} draws has a surface; lower --truncation, or train longer")
+        raise IsofieldError(
+            f"none of {TRIES * count} draws has a surface; raise --resolution, lower --truncation, or train longer"
+        )
     found, among = compared([shape.extraction for shape in made], [s.drawn.field for s in made], generator)
     entries = [_written(shape, folder) | _told(near) for shape, near in zip(made, found, strict=True)]
     for entry, shape in zip(entries, made, strict=True):

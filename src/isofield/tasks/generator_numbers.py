@@ -115,12 +115,11 @@ def hollow(meshes: list[trimesh.Trimesh]) -> float | None:
 
 @torch.no_grad()
 def drawn_shapes(generator: GeoGen, count: int, seed: int, truncation: float = 1.0) -> list[Shape]:
-    """Of the latents that `isofield generate` draws by this seed; those that are told a camera are told the front."""
+    """Of the latents that `isofield generate` draws by this seed."""
     made: list[Shape] = []
-    front = torch.tensor(label_of(orbit(0, 0)))
     with progress("shapes", count) as advance:
         for index in range(count):
-            w = generator.latent((seed, index, 0), truncation, front)
+            w = generator.latent((seed, index, 0), truncation)
             made.append(Shape(w, _mesh(generator, w)))
             advance(index + 1)
     return made
