@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from cloud_shapes import BALL, NORMALS, lines
 from hostile_shapes import obj
 from safetensors.torch import load_file
@@ -54,7 +55,8 @@ def fit(box: Path, run: Path, steps: int, *more: str) -> int:
 def started(box: Path, run: Path, steps: int) -> subprocess.Popen:
     """The command in a process of its own, with few samples to measure."""
     arguments = [sys.executable, "-c", COMMAND, "fit", str(box), "-o", str(run), "--steps", str(steps), *FIT]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": str(random.randrange(1000))}
+    threads = str(torch.get_num_threads())  # sums are those of this process only with as many threads as it has
+    environment = {**os.environ, "OMP_NUM_THREADS": threads, "PYTHONHASHSEED": str(random.randrange(1000))}
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 

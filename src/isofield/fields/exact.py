@@ -8,10 +8,9 @@ import trimesh
 from jaxtyping import Float, Int, Shaped, UInt8
 from torch import Tensor
 
-from isofield.errors import InputError
 from isofield.fields.field import Field
 from isofield.frame import UnitFrame
-from isofield.mesh.cleanup import clean_faces
+from isofield.mesh.cleanup import cleaned
 from isofield.mesh.color import barycentric, color_kind, surface_colors
 from isofield.mesh.outer import SolidDistance
 
@@ -48,18 +47,14 @@ class ExactField(Field):
 
         Raises InputError where no triangle has an area.
         """
-        frame = UnitFrame.of(np.asarray(mesh.vertices)[np.unique(mesh.faces)])
-        vertices = frame.to_unit(mesh.vertices)
-        faces, cleaned = clean_faces(vertices, np.asarray(mesh.faces))
-        if not len(faces):
-            raise InputError("mesh", "none of its triangles has an area", "give a mesh with a surface")
+        frame, vertices, faces, done = cleaned(mesh)
         if color_kind(mesh) == "none":
             return cls(vertices, faces, frame)
         corners = np.asarray(mesh.vertices)[faces]
         corners = corners + INSET * (corners.mean(1, keepdims=True) - corners)
         steps = int(np.clip(np.sqrt(2 * TEXELS / len(faces)), 1, FINEST)) if color_kind(mesh) == "texture" else 1
         points = np.einsum("mc,fcd->fmd", lattice(steps), corners)
-        colors = surface_colors(mesh, np.repeat(cleaned.kept, points.shape[1]), points.reshape(-1, 3))
+        colors = surface_colors(mesh, np.repeat(done.kept, points.shape[1]), points.reshape(-1, 3))
         return cls(vertices, faces, frame, np.round(colors * 255).astype(np.uint8).reshape(points.shape))
 
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:

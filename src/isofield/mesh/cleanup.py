@@ -1,11 +1,15 @@
 """Face clean-up before distances are asked: what would spoil the winding number, and nothing else."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import igl
 import numpy as np
-from jaxtyping import Integer, Num
+import trimesh
+from jaxtyping import Float, Integer, Num
 
+from isofield.errors import InputError
+from isofield.frame import UnitFrame
 from isofield.mesh.audit import Edges, degenerate_faces, edges_of, face_keys, linked
 from isofield.mesh.read import weld_arrays
 
@@ -28,6 +32,25 @@ class CleanUp:
             "turned": int(self.turned.sum()),
         }
         return ", ".join(f"{count} faces {what}" for what, count in counts.items() if count) or "nothing to do"
+
+
+class Cleaned(NamedTuple):
+    """A mesh in its unit frame, its faces fit for a winding number; done: what was changed for that."""
+
+    frame: UnitFrame
+    vertices: Float[np.ndarray, "v 3"]
+    faces: Integer[np.ndarray, "f 3"]
+    done: CleanUp
+
+
+def cleaned(mesh: trimesh.Trimesh, name: str = "mesh") -> Cleaned:
+    """The vertices that faces use fill the frame. name: what errors call it; InputError where no face has an area."""
+    frame = UnitFrame.of(np.asarray(mesh.vertices)[np.unique(mesh.faces)])
+    vertices = frame.to_unit(mesh.vertices)
+    faces, done = clean_faces(vertices, np.asarray(mesh.faces))
+    if not len(faces):
+        raise InputError(name, "none of its triangles has an area", "give a mesh with a surface")
+    return Cleaned(frame, vertices, faces, done)
 
 
 def clean_faces(

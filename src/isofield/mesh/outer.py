@@ -6,9 +6,8 @@ import numpy as np
 import trimesh
 from jaxtyping import Bool, Float, Int, Shaped
 
-from isofield.frame import UnitFrame
 from isofield.mesh.area import face_normals, sample_surface
-from isofield.mesh.cleanup import clean_faces
+from isofield.mesh.cleanup import cleaned
 from isofield.mesh.distance import Closest, MeshDistance
 from isofield.mesh.enclosure import STEP
 
@@ -58,15 +57,15 @@ def boundary(surface: MeshDistance) -> Boundary | None:
     if not inside_on_both_sides(surface, points, normals[face]).any():
         return None
     pieces, origin = _cut(surface.vertices[surface.faces], np.arange(len(surface.faces)), COARSE)
-    within, partly = _within(surface, pieces, normals[origin])
+    hidden, partly = within(surface, pieces, normals[origin])
     small, small_origin = _cut(pieces[partly], origin[partly], FINE)
     pieces, origin = np.concatenate([pieces[~partly], small]), np.concatenate([origin[~partly], small_origin])
-    within = np.concatenate([within[~partly], _within(surface, small, normals[small_origin])[0]])
-    if within.all():
+    hidden = np.concatenate([hidden[~partly], within(surface, small, normals[small_origin])[0]])
+    if hidden.all():
         return None
     torn = np.zeros(len(surface.faces), bool)
-    torn[origin[within]] = True
-    whole, parts = np.flatnonzero(~torn), torn[origin] & ~within
+    torn[origin[hidden]] = True
+    whole, parts = np.flatnonzero(~torn), torn[origin] & ~hidden
     corners = np.concatenate([surface.vertices[surface.faces[whole]], pieces[parts]])
     faces = np.arange(3 * len(corners)).reshape(-1, 3)
     return Boundary(corners.reshape(-1, 3), faces, np.concatenate([whole, origin[parts]]))
@@ -75,11 +74,10 @@ def boundary(surface: MeshDistance) -> Boundary | None:
 def boundary_mesh(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
     """The boundary of what a mesh encloses, without colours, in its own coordinates: what a closed surface can equal.
 
-    Raises ValueError where no triangle has an area.
+    Raises InputError where no triangle has an area.
     """
-    frame = UnitFrame.of(np.asarray(mesh.vertices)[np.unique(mesh.faces)])
-    vertices = frame.to_unit(mesh.vertices)
-    found = SolidDistance(vertices, clean_faces(vertices, np.asarray(mesh.faces))[0]).boundary
+    frame, vertices, faces, _ = cleaned(mesh)
+    found = SolidDistance(vertices, faces).boundary
     return trimesh.Trimesh(frame.to_user(found.vertices), found.faces, process=False)
 
 
@@ -103,7 +101,7 @@ def _cut(
     return np.concatenate(parts), np.concatenate(origins)
 
 
-def _within(
+def within(
     surface: MeshDistance, pieces: Float[np.ndarray, "n 3 3"], normals: Float[np.ndarray, "n 3"]
 ) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
     """Which pieces have the inside on both sides wholly, and which partly: in their middle and near their corners.

@@ -6,10 +6,9 @@ import numpy as np
 import trimesh
 from jaxtyping import Float, Float32
 
-from isofield.errors import InputError
 from isofield.frame import UnitFrame
 from isofield.mesh.area import face_normals, spread
-from isofield.mesh.cleanup import clean_faces
+from isofield.mesh.cleanup import cleaned
 from isofield.mesh.color import color_kind, surface_colors
 from isofield.mesh.outer import SolidDistance
 
@@ -57,11 +56,7 @@ def sample(
     itself is not changed. Colours come with any mesh that has some.
     Raises InputError where no triangle has an area.
     """
-    frame = UnitFrame.of(np.asarray(mesh.vertices)[np.unique(mesh.faces)])
-    vertices = frame.to_unit(mesh.vertices)
-    faces, cleaned = clean_faces(vertices, np.asarray(mesh.faces))
-    if not len(faces):
-        raise InputError(source or "mesh", "none of its triangles has an area", "give a mesh with a surface")
+    frame, vertices, faces, done = cleaned(mesh, source or "mesh")
     rng = np.random.default_rng(seed)
     surface = SolidDistance(vertices, faces)
     points = _points(rng, surface.boundary.vertices, surface.boundary.faces, count, near, near_fraction)
@@ -69,7 +64,7 @@ def sample(
     normals = face_normals(vertices, faces)[face]
     colors = None
     if color_kind(mesh) != "none":
-        colors = surface_colors(mesh, cleaned.kept[face], frame.to_user(closest)).astype(np.float32)
+        colors = surface_colors(mesh, done.kept[face], frame.to_user(closest)).astype(np.float32)
     return SdfSamples(
         points=points,
         sdf=(surface.sign(points) * distance).astype(np.float32),

@@ -10,10 +10,7 @@ from jaxtyping import Bool, Float, Shaped
 from isofield.fields.field import CHUNK, Field, gradient, sdf_numpy
 from isofield.mesh.area import face_normals
 from isofield.mesh.distance import MeshDistance
-from isofield.mesh.enclosure import sides
-
-STEP = 1e-4  # of the mesh's size: how far beside a face its two sides are asked
-NEARLY = 0.1  # of the way from a corner of a face to its middle
+from isofield.mesh.outer import within
 
 
 class Planes(NamedTuple):
@@ -43,7 +40,7 @@ class MeshSurface(Surface):
     def __init__(self, mesh: MeshDistance):
         self.mesh = mesh
         self.normals = face_normals(mesh.vertices, mesh.faces)
-        self.inner = _inner_faces(mesh, self.normals)
+        self.inner = within(mesh, mesh.vertices[mesh.faces], self.normals)[0]
 
     def inside(self, points: Shaped[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
         return self.mesh.sign(points) < 0
@@ -52,19 +49,6 @@ class MeshSurface(Surface):
         near = self.mesh.closest(points)
         distance = np.where(self.inner[near.face], np.inf, near.distance)
         return Planes(near.point, self.normals[near.face], distance)
-
-
-def _inner_faces(mesh: MeshDistance, normals: np.ndarray) -> Bool[np.ndarray, " f"]:
-    """Faces with the inside on both sides, in their middle and near their corners."""
-    corners = mesh.vertices[mesh.faces]
-    center = corners.mean(1)
-    rows = np.arange(len(center))
-    step = STEP * float(np.ptp(mesh.vertices, axis=0).max())
-    for points in (center, *np.moveaxis(corners + NEARLY * (center[:, None] - corners), 1, 0)):
-        rows = rows[sides(mesh, points[rows], normals[rows], step).inner]
-    inner = np.zeros(len(center), bool)
-    inner[rows] = True
-    return inner
 
 
 class FieldSurface(Surface):

@@ -17,7 +17,7 @@ from isofield.fields.shell import ShellField
 from isofield.frame import UnitFrame
 from isofield.mesh.area import face_normals, sample_surface
 from isofield.mesh.audit import audit, audit_file
-from isofield.mesh.cleanup import CleanUp, clean_faces
+from isofield.mesh.cleanup import CleanUp, cleaned
 from isofield.mesh.color import color_kind, surface_colors
 from isofield.mesh.distance import MeshDistance
 from isofield.mesh.enclosure import Sides, sides
@@ -66,18 +66,14 @@ class Source:
     @classmethod
     def of(cls, mesh: trimesh.Trimesh, name: str = "mesh", seed: int = 0) -> "Source":
         """Raises InputError where no triangle has an area."""
-        frame = UnitFrame.of(np.asarray(mesh.vertices)[np.unique(mesh.faces)])
-        vertices = frame.to_unit(mesh.vertices)
-        faces, cleaned = clean_faces(vertices, np.asarray(mesh.faces))
-        if not len(faces):
-            raise InputError(name, "none of its triangles has an area", "give a mesh with a surface")
+        frame, vertices, faces, done = cleaned(mesh, name)
         surface = MeshDistance(vertices, faces)
         points, face = sample_surface(trimesh.Trimesh(vertices, faces, process=False), SAMPLES, seed)
         normals = face_normals(vertices, faces)[face]
         both = sides(surface, points, normals, STEP)
         patched = close_holes(vertices, faces)
         closed = MeshDistance(patched.vertices, patched.faces) if patched.holes else surface
-        return cls(mesh, cleaned, frame, surface, closed, patched.holes, points, normals, both)
+        return cls(mesh, done, frame, surface, closed, patched.holes, points, normals, both)
 
 
 def repair(
