@@ -75,7 +75,8 @@ def spaces() -> list[Space]:
         for encoding in ("none", "fourier", "hash"):
             for activation in ("relu", "sine", "hosc"):
                 flags = {"encoding": encoding, "activation": activation, "normals": normals}
-                found.append(Space(f"{activation}, {encoding}" + (", normals" if normals else ""), flags))
+                name = f"{activation}, {encoding}" + (", normals" if normals else "")
+                found.append(Space(name, flags, measured=FEWER))
     return found
 
 
