@@ -52,8 +52,7 @@ def main() -> None:
         f"At samples near the surface: mean error of the distance (without sign: of its absolute value) nearer than "
         f"0.05, in the unit frame. The last columns: {options.shown} shapes, evenly taken from the list, the mesh of "
         f"each code at {RESOLUTION}^3 against the model.",
-        *(f"![{folder.name}: models, and below them the meshes of their codes]({picture(folder)})"
-          for folder in options.folders),
+        "Pictures of them: [the command](command.md#shape-spaces).",
     ]  # fmt: skip
     write_result("space_real", "Spaces of models as they are found", [table("Folders", COLUMNS, rows)], notes)
 
