@@ -49,11 +49,11 @@ def main() -> None:
     notes = [
         f"`isofield sample FOLDER --count {options.count}`, then `isofield train auto-decoder STORE --budget "
         f"{options.budget:g}`, with `--color directed` where all have colours. Nothing was mended, chosen or turned.",
-        f"At samples near the surface: mean error of the distance (without sign: of its absolute value) nearer than "
+        "At samples near the surface: mean error of the distance (without sign: of its absolute value) nearer than "
         f"0.05, in the unit frame. The last columns: {options.shown} shapes, evenly taken from the list, the mesh of "
         f"each code at {RESOLUTION}^3 against the model.",
         "Pictures of them: [the command](command.md#shape-spaces).",
-    ]  # fmt: skip
+    ]
     write_result("space_real", "Spaces of models as they are found", [table("Folders", COLUMNS, rows)], notes)
 
 
