@@ -1,6 +1,6 @@
 """Shapes of a space from whole and from partial scans of held-out meshes, and docs/images/completion.jpg to look at.
 
-    python benchmarks/completion.py --prior RUN --store STORE --held FOLDER [--count 3] [--adam 15] [--beyond FOLDER]
+    python benchmarks/completion.py --prior RUN --store STORE --held FOLDER [--count 3] [--adam 10] [--beyond FOLDER]
 
 RUN: of `isofield train auto-decoder STORE`; STORE: its samples, whose shapes are retrieved from; FOLDER: meshes that it
 was not trained on, in a folder for each class. Count: of meshes from each class; adam: of them fitted by DeepSDF's 800
@@ -108,7 +108,7 @@ def arguments() -> argparse.Namespace:
     for name in ("--prior", "--store", "--held"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--count", type=int, default=3)
-    parser.add_argument("--adam", type=int, default=15)
+    parser.add_argument("--adam", type=int, default=10)
     parser.add_argument("--beyond", type=Path)
     return parser.parse_args()
 
@@ -116,7 +116,7 @@ def arguments() -> argparse.Namespace:
 def whole_table(space: ShapeSpace, held: list[Held], adam: int) -> dict:
     """Levenberg-Marquardt beside DeepSDF's way, which is told the class where the space wants it; the same samples."""
     rows = []
-    for shape in held[:: max(1, len(held) // max(adam, 1))][:adam]:
+    for shape in [held[k] for k in np.linspace(0, len(held) - 1, adam).round().astype(int)]:
         seen, label = observed(shape), shape.label if space.classes else None
         ways = {
             "ours": partial(fit_code, space, seen),
