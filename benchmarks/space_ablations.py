@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from common import table, write_result
-from shape_spaces import HELD, Space, measured, spaces, trained
+from shape_spaces import FEWER, HELD, Space, measured, spaces, trained
 
 SECONDS = 30.0  # T of shape_spaces.py
 SLATTED = ("slats", "ladder", "spindles", "cross")  # backs of chairs
@@ -66,7 +66,7 @@ def classes(work: Path) -> None:
     columns, rows = [*columns, "class told right", "evaluations a code"], []
     for told in TOLD:
         flags = {} if told == "none" else {"classes": told}
-        report, shapes = varied(work, "default, 1 T", f"classes {told}", flags, HELD)
+        report, shapes = varied(work, "default, 1 T", f"classes {told}", flags, FEWER)
         right = float(np.mean([shape["name"].startswith(str(shape["label"])) for shape in shapes]))
         cost = round(float(np.median([shape["evaluations"] for shape in shapes])))
         rows.append([told, report["parameters"], report["cpu_seconds"], *summary(values(shapes)), right, cost])

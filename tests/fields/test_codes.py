@@ -158,6 +158,15 @@ def test_wrong_distances_are_borne():
     torch.testing.assert_close(fit_code(space, noisy).code, CODE, atol=0.05, rtol=0)
 
 
+def test_passes_of_refinement_do_not_chase_wrong_distances():
+    space, generator = solids(), torch.Generator().manual_seed(3)
+    seen = observed(space, CODE, count=20_000)
+    wild = torch.rand(len(seen.sdf), generator=generator) < 0.3
+    noisy = Observations(seen.points, torch.where(wild, seen.sdf + 0.08, seen.sdf), seen.free)
+    once, refined = (fit_code(space, noisy, Options(passes=passes)) for passes in (0, 3))
+    assert (refined.code - CODE).norm() <= (once.code - CODE).norm() + 1e-3
+
+
 def test_points_of_one_side_of_a_surface_tell_the_rest():
     """Of the box only what lies at z > 0: its depth in z shows, and width and height do at its rim."""
     space = solids()

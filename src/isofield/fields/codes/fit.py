@@ -73,18 +73,23 @@ class Search:
         return sorted(ends, key=lambda end: end.cost)
 
     def refined(self, end: Solved) -> Solved:
-        """After a pass on other points, half of them those that fit worst so far."""
+        """After a pass on other points, half of them those that fit worst so far; where these are wrong themselves, so
+        that a fair draw is explained worse afterwards, what it was."""
         drawn = self.seen.take(4 * MANY, self.generator)
-        problem = self.problem(drawn, end.label)
-        off = problem.residuals(problem.values(end.state)).abs()[: len(drawn.points)]
-        self.evaluations += problem.evaluations
+        problem = self.problem(drawn, end.label, self.options.thin)
+        before = problem.values(end.state)
+        off = problem.residuals(before).abs()[: len(drawn.points)]
         worst = off.argsort(descending=True)[: MANY // 2]
         rows = torch.cat([worst, some(len(drawn.points), MANY // 2, self.generator)])
         free = slice(MANY // 2)
         hard = Observations(
             drawn.points[rows], drawn.sdf[rows], drawn.free[free], drawn.noise, clearance=drawn.least[free]
         )
-        return self.solve(hard, [(end.state, end.label)], STEPS)[0]
+        refined = self.solve(hard, [(end.state, end.label)], STEPS)[0]
+        after = problem.values(refined.state)
+        self.evaluations += problem.evaluations
+        better = problem.cost(after, refined.state) < problem.cost(before, end.state)
+        return refined if better else end
 
     def found(self, end: Solved, ends: list[Solved]) -> CodeFit:
         problem = self.problem(self.seen.take(MANY, self.generator), end.label)
