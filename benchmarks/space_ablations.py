@@ -49,7 +49,7 @@ def outliers(work: Path, seeds: int) -> None:
         errors[name].append([values(shapes), values(thin), trained_on])
         rows.append([name, str(seed), report["cpu_seconds"], *summaries(errors[name][-1])])
         print(*rows[-1], flush=True)
-    for name, found in errors.items():
+    for name, found in errors.items() if seeds > 1 else ():
         together = [np.concatenate(group) for group in zip(*found, strict=True)]
         rows.append([name, "all", None, *summaries(together)])
     notes = [
@@ -57,6 +57,10 @@ def outliers(work: Path, seeds: int) -> None:
         "never seen: point_to_surface x1e3. Trained: mean error x1e3 of the distance at samples nearer than 0.05.",
         f"Thin: lamps, and chairs with a back of slats, spindles or rungs; {len(thin)} of those never seen. all: the "
         "errors of all trainings taken together.",
+        "With half of a step's shapes drawn by their loss, mean / median - 1 halves, of all held-out shapes "
+        "and of the thin ones, and so does the p95 of the thin ones: it is one lamp above all, from 73 to 27. "
+        "The median of the thin ones stays; that of all rises by a twentieth, their p95 by a seventh. One "
+        "training each: a second seed is the next thing to run.",
     ]
     write_result("space_outliers", "Shapes that a space neglects", [table("Outliers", columns, rows)], notes)
 
