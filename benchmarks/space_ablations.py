@@ -79,6 +79,10 @@ def classes(work: Path) -> None:
         f"The default preset, {report['steps']:,} steps, one decoder for five classes; {len(shapes)} shapes never "
         "seen. Their class is not given: it is the one whose code explains the samples best, under the Gaussian of "
         "the trained codes of that class.",
+        "Told the class in any of the three ways, the decoder has 15 to 22 % less error in the mean after the "
+        "same steps and 28 to 43 % less at p95; learned numbers and the name as text also lower the median, "
+        "by a fifth and a quarter. The class was always inferred rightly, without any of them too. Ten shapes "
+        "and one training each: the three ways are too close to rank.",
     ]
     write_result("space_classes", "Classes of shape spaces", [table("Classes", columns, rows)], notes)
 
