@@ -57,6 +57,15 @@ def test_far_away_nothing_overflows():
     assert s.grad.tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("kind", [LaplaceDensity, GradualLaplaceDensity, LogisticDensity])
+def test_sharpened_to_a_beta_that_is_never_below_the_floor(kind):
+    density = kind(0.1, floor=2e-3)
+    density.sharpen(0.03)
+    assert density.beta.item() == pytest.approx(0.03)
+    density.sharpen(1e-5)
+    assert density.beta.item() == pytest.approx(2e-3)
+
+
 def test_beta_never_falls_below_its_floor_whatever_is_learned():
     density = LaplaceDensity(0.1, floor=0.01)
     assert density.beta.item() == pytest.approx(0.1)

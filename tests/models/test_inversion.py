@@ -22,6 +22,7 @@ from isofield.models.inversion import (
     moved,
     ramp,
     shapeliness,
+    sharpness,
     shots_of,
     style_statistics,
 )
@@ -34,7 +35,7 @@ from isofield.views.eg3d import label_of
 
 TINY = Architecture(
     size=16, raw=16, latent=8, mapping_depth=2, plane_size=8, plane_channels=4, base=64, most=8,
-    critic_base=64, critic_most=8, critic_depth=2, width=8, coarse=8, fine=8, octaves=1,
+    critic_base=64, critic_most=8, critic_depth=2, width=8, coarse=16, fine=8, octaves=1,
 )  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def generator() -> GeoGen:
         with torch.no_grad():
             last -= last.mean(1, keepdim=True)
     with torch.no_grad():
-        made.decoder.density.scale.fill_(0.02)
+        made.decoder.density.sharpen(0.02)
         for block in made.synthesis.blocks:
             block.to_maps.weight *= 2
     return made.eval().requires_grad_(False)
@@ -64,9 +65,16 @@ def bearing(label: torch.Tensor) -> tuple[float, float, float]:
     return math.degrees(math.atan2(x, z)), math.degrees(math.atan2(y, math.hypot(x, z))), math.hypot(x, y, z)
 
 
-def picture_of(generator: GeoGen, w: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def test_density_becomes_sharp_by_equal_shares_and_stays_so():
+    assert sharpness(0.3, 0.0) == 0.3
+    assert sharpness(0.3, inversion.SHARPENED / 2) == pytest.approx(math.sqrt(0.3 * inversion.SHARP))
+    assert sharpness(0.3, inversion.SHARPENED) == sharpness(0.3, 1.0) == pytest.approx(inversion.SHARP)
+    assert sharpness(inversion.SHARP / 2, 1.0) == inversion.SHARP / 2
+
+
+def picture_of(generator: GeoGen, w: torch.Tensor, labels: torch.Tensor, finer: int = 1) -> torch.Tensor:
     with torch.no_grad():
-        return shots_of(generator, w[None], labels, jitter=False)[1].picture
+        return shots_of(generator, w[None], labels, jitter=False, finer=finer)[1].picture
 
 
 def inverted(generator: GeoGen, sitting: Sitting, steps: int, tune: int, seed: int = 0) -> Inversion:
@@ -186,20 +194,21 @@ def test_a_picture_the_generator_made_is_found_again_by_its_latent_alone(generat
     pictures = picture_of(generator, w, cameras)
     made = inverted(generator, known(pictures, cameras), 100, 0)
     start = psnr(picture_of(generator, style_statistics(generator, cameras, 0)[0], cameras), pictures)
-    assert (psnr(made.looks(), pictures) > 35).all()
+    assert (psnr(picture_of(generator, made.w.detach(), cameras), pictures) > 35).all()
     assert (start < 20).all()
     other = label(270.0)  # and with it what no camera saw
     assert psnr(picture_of(generator, made.w.detach(), other), picture_of(generator, w, other)) > 25
 
 
 def test_tuning_comes_nearer_than_any_latent_and_leaves_the_prior_as_it_was(generator):
-    pictures = picture_of(generator, generator.latent(7), label(30.0)).flip(3)
+    pictures = picture_of(generator, generator.latent(7), label(30.0), inversion.FINER).flip(3)
     before = picture_of(generator, generator.latent(1), label(30.0))
-    made = inverted(generator, known(pictures, label(30.0)), 60, 60)
+    made = inverted(generator, known(pictures, label(30.0)), 60, 120)
     assert psnr(made.looks(), pictures) > psnr(made.found, pictures) + 1.5
     result = made.result()
     assert torch.equal(result.mapping.mean, made.w.detach())
-    assert torch.equal(picture_of(result, result.mapping.mean, label(30.0)), made.looks())
+    assert torch.equal(picture_of(result, result.mapping.mean, label(30.0), inversion.FINER), made.looks())
+    assert result.decoder.density.beta.item() == pytest.approx(inversion.SHARP)
     assert torch.equal(picture_of(generator, generator.latent(1), label(30.0)), before)
 
 

@@ -12,7 +12,7 @@ from isofield.fields.field import Field
 from isofield.fields.triplane import TriplaneDecoder, Triplanes
 from isofield.render import volume
 from isofield.render.camera import orbit
-from isofield.render.rays import rays_of, stratified
+from isofield.render.rays import Rays, rays_of, stratified
 from isofield.render.volume import (
     FieldScene,
     March,
@@ -88,6 +88,23 @@ def test_integral_of_weights_of_a_ball_is_the_closed_form(beta):
     assert rendering.opacity.item() == pytest.approx(1 - math.exp(-2 * half), rel=2e-3)
     usual = render_volume(scene_of(Sphere(r), beta), rays, STILL)
     assert usual.opacity.item() == pytest.approx(1 - math.exp(-2 * half), rel=0.05)
+
+
+@pytest.mark.parametrize("beta", [0.0164, 0.003])
+def test_outline_of_a_ball_is_outside_its_level_by_the_closed_form(beta):
+    """A ray at height h beside a ball of radius r meets exp(-h / beta) sqrt(2 pi r beta) / (2 beta) of matter, by
+    Laplace's method; half of the light is stopped where that is log 2: at 2.3 beta, and at 3.2 of the smaller."""
+    r = 0.5
+    height = beta * math.log(math.sqrt(2 * math.pi * r * beta) / (2 * beta * math.log(2)))
+    y = torch.tensor([r + 0.7 * height, r + height, r + 1.3 * height])
+    origins = torch.stack([torch.zeros(3), y, torch.full((3,), 2.0)], 1)[None]
+    directions = torch.tensor([0.0, 0.0, -1.0]).expand(1, 3, 3)
+    near = (2 - (1 - y**2).sqrt())[None]
+    march = March(4000, 10, jitter=False, both=True)
+    opacity = render_volume(scene_of(Sphere(r), beta), Rays(origins, directions, near, 4 - near), march).opacity[0]
+    assert opacity[1].item() == pytest.approx(0.5, abs=0.03)
+    assert opacity[0] > 0.6
+    assert opacity[2] < 0.4
 
 
 @pytest.mark.parametrize("march", [STILL, FULL, March()])

@@ -52,7 +52,7 @@ class Density(nn.Module, ABC):
     def spec(self) -> dict[str, Any]: ...
 
 
-class _Scaled(Density):
+class ScaledDensity(Density):
     """beta = |parameter| + floor (VolSDF, GeoGen); freeze and free it by `scale.requires_grad_`."""
 
     signed = True
@@ -68,6 +68,11 @@ class _Scaled(Density):
     def beta(self) -> Float[Tensor, ""]:
         return self.scale.abs() + self.floor
 
+    @torch.no_grad()
+    def sharpen(self, beta: float) -> None:
+        """Make beta this, or its floor if that is more."""
+        self.scale.fill_(max(beta - self.floor, 0.0))
+
     def spec(self) -> dict[str, Any]:
         return {
             "type": type(self).__name__,
@@ -77,7 +82,7 @@ class _Scaled(Density):
         }
 
 
-class LaplaceDensity(_Scaled):
+class LaplaceDensity(ScaledDensity):
     """VolSDF's and GeoGen's; see `laplace_density`."""
 
     def forward(self, value: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
@@ -92,15 +97,19 @@ class GradualLaplaceDensity(LaplaceDensity):
 
     def __init__(self, beta: float = 0.1, floor: float = 1e-3, learned: bool = True):
         super().__init__(beta, floor, learned)
-        with torch.no_grad():
-            self.scale.clamp_(min=torch.finfo(torch.float32).tiny).log_()
+        self.sharpen(beta)
 
     @property
     def beta(self) -> Float[Tensor, ""]:
         return self.scale.exp() + self.floor
 
+    @torch.no_grad()
+    def sharpen(self, beta: float) -> None:
+        super().sharpen(beta)
+        self.scale.clamp_(min=torch.finfo(torch.float32).tiny).log_()
 
-class LogisticDensity(_Scaled):
+
+class LogisticDensity(ScaledDensity):
     """StyleSDF's; see `logistic_density`."""
 
     def forward(self, value: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from isofield.fields.density import ScaledDensity
 from isofield.fields.triplane import Triplanes
 from isofield.losses import depth_consistency
 from isofield.models.discriminator import resized
@@ -21,6 +22,8 @@ from isofield.render.volume import surface_sdf
 RATE, RISE, FALL = 0.06, 0.05, 0.25  # of latents, in deviations of a number; shares of the steps of rise and fall
 NOISE, CALM = 0.05, 0.75  # on the latent, in its deviation; share of the steps after which there is none
 TUNING = 3e-4  # rate of the generator
+SHARP, SHARPENED = 3e-3, 0.6  # beta after this share of the tuning
+FINER = 2  # rays a side of each pixel while tuning, or a sharp beta makes jagged outlines
 MOTION, PULL = 0.01, 0.1  # rate of cameras; what keeps them where they began
 DEPTH, SLOPES, SMOOTH, PROBES = 0.1, 0.5, 0.25, 256  # weights of what is asked of the shape, and at how many points
 STYLES = 10_000  # drawn for their mean
@@ -46,6 +49,14 @@ def ramp(done: float) -> float:
 def calming(done: float) -> float:
     """Noise on the latent at this share of the steps, in its deviations (the same appendix)."""
     return NOISE * max(0.0, 1 - done / CALM) ** 2
+
+
+def sharpness(beta: float, done: float) -> float:
+    """beta at this share of the tuning, from what it was after training.
+
+    A soft one puts outlines two or three betas outside the zero level, and all shapes are too thin by that.
+    """
+    return beta * min(1.0, SHARP / beta) ** min(1.0, done / SHARPENED)
 
 
 def moved(labels: Float[Tensor, "p 25"], motion: Float[Tensor, "p 6"]) -> Float[Tensor, "p 25"]:
@@ -96,15 +107,28 @@ def style_statistics(
 
 
 def shots_of(
-    generator: GeoGen, w: Float[Tensor, "b latent"], labels: Float[Tensor, "p 25"], *, jitter: bool = True
+    generator: GeoGen,
+    w: Float[Tensor, "b latent"],
+    labels: Float[Tensor, "p 25"],
+    *,
+    jitter: bool = True,
+    finer: int = 1,
 ) -> tuple[Triplanes, Shots]:
-    """Pictures of one object, or as many as cameras; a single latent is made into planes once."""
+    """Pictures of one object, or as many as cameras; a single latent is made into planes once.
+
+    finer: rays a side of each pixel, whose mean it is; pictures that super-resolution is made for have one.
+    """
     scenes = generator.scenes(w)
     if len(w) < len(labels):
         scenes = Triplanes(scenes.planes.expand(len(labels), -1, -1, -1, -1), generator.decoder)
         w = w.expand(len(labels), -1)
     background = labels.new_tensor(generator.studio.background)
-    return scenes, photographed(generator, scenes, w, labels, background, jitter=jitter)
+    if generator.refine is not None or finer == 1:
+        return scenes, photographed(generator, scenes, w, labels, background, jitter=jitter)
+    raw = finer * generator.architecture.raw
+    shots = photographed(generator, scenes, w, labels, background, jitter=jitter, raw=raw)
+    picture = nn.functional.avg_pool2d(shots.picture, finer)
+    return scenes, shots._replace(picture=picture, raw=picture)
 
 
 def unlikeness(
@@ -131,7 +155,8 @@ def shapeliness(generator: GeoGen, scenes: Triplanes, shots: Shots) -> Float[Ten
 
 
 class Inversion:
-    """`steps` of Adam for the latent, from the mean, and for free cameras; then `tune` steps for the generator.
+    """`steps` of Adam for the latent, from the mean, and for free cameras; then `tune` steps for the generator,
+    whose density becomes sharp meanwhile.
 
     Every step is exact in (seed, step). start: the latent to begin with. generator: the copy that is tuned; found: what
     the pictures look like before that.
@@ -150,6 +175,8 @@ class Inversion:
             "latent": finding_adam(self.w, self.deviation, self.motion if sitting.free.any() else None),
             "generator": tuning_adam(self.generator),
         }
+        density = self.generator.decoder.density
+        self.beta = float(density.beta.detach()) if isinstance(density, ScaledDensity) else 0.0  # after training
         self.found = self.looks()
 
     @property
@@ -165,7 +192,7 @@ class Inversion:
         torch.manual_seed(int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0]))
         finding = step < self.steps
         self.generator.requires_grad_(not finding)
-        loss = self._find(step / self.steps) if finding else self._tune()
+        loss = self._find(step / self.steps) if finding else self._tune((step - self.steps) / self.tune)
         if step + 1 == self.steps:
             self.found = self.looks()
         return loss
@@ -173,7 +200,7 @@ class Inversion:
     @torch.no_grad()
     def looks(self) -> Float[Tensor, "p 3 s s"]:
         """The pictures as they are now, without chance."""
-        return shots_of(self.generator, self.w[None], self.labels(), jitter=False)[1].picture
+        return shots_of(self.generator, self.w[None], self.labels(), jitter=False, finer=FINER)[1].picture
 
     def result(self) -> GeoGen:
         """The tuned generator, whose mean is the latent found; on the processor."""
@@ -212,8 +239,11 @@ class Inversion:
         loss = unlikeness(shots, self.sitting.pictures, self.perceptual) + self.motion.wandering()
         return stepped(loss.mean(), adam)
 
-    def _tune(self) -> Float[Tensor, ""]:
-        scenes, shots = shots_of(self.generator, self.w.detach()[None], self.labels().detach())
+    def _tune(self, done: float) -> Float[Tensor, ""]:
+        density = self.generator.decoder.density
+        if isinstance(density, ScaledDensity):
+            density.sharpen(sharpness(self.beta, done))
+        scenes, shots = shots_of(self.generator, self.w.detach()[None], self.labels().detach(), finer=FINER)
         loss = unlikeness(shots, self.sitting.pictures, self.perceptual, 1.0).mean()
         return stepped(loss + shapeliness(self.generator, scenes, shots), self.adams["generator"])
 
