@@ -80,7 +80,7 @@ def test_a_gradual_beta_changes_by_a_share_of_itself():
     density = GradualLaplaceDensity(0.1, floor=0.01)
     assert density.beta.item() == pytest.approx(0.1)
     density.scale.data -= 0.5
-    assert density.beta.item() == pytest.approx(0.01 + 0.09 * math.exp(-0.5))
+    assert density.beta.item() == pytest.approx(0.01 + 0.09 * math.exp(-1.5))
     density.scale.data -= 100
     assert density.beta.item() == pytest.approx(0.01)
 

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+PACE = 3.0  # of a gradual beta
 Scale = float | Float[Tensor, ""]
 
 
@@ -90,9 +91,10 @@ class LaplaceDensity(ScaledDensity):
 
 
 class GradualLaplaceDensity(LaplaceDensity):
-    """The same with beta = floor + exp(scale), which changes by a share of itself in each of Adam's steps.
+    """The same with beta = floor + exp(PACE scale), which changes by a share of itself in each of Adam's steps.
 
-    |scale| gets from 0.1 to nothing in a hundred of them, before there is a shape.
+    |scale| gets from 0.1 to nothing in a hundred of them, before there is a shape; without PACE it stays far from sharp
+    in some hundreds.
     """
 
     def __init__(self, beta: float = 0.1, floor: float = 1e-3, learned: bool = True):
@@ -101,12 +103,12 @@ class GradualLaplaceDensity(LaplaceDensity):
 
     @property
     def beta(self) -> Float[Tensor, ""]:
-        return self.scale.exp() + self.floor
+        return (PACE * self.scale).exp() + self.floor
 
     @torch.no_grad()
     def sharpen(self, beta: float) -> None:
         super().sharpen(beta)
-        self.scale.clamp_(min=torch.finfo(torch.float32).tiny).log_()
+        self.scale.clamp_(min=torch.finfo(torch.float32).tiny).log_().div_(PACE)
 
 
 class LogisticDensity(ScaledDensity):

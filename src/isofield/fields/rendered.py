@@ -31,7 +31,7 @@ class RenderedField(nn.Module, Field):
     ):
         super().__init__()
         self.residual = residual or NeuralField(HashGrid(log2_entries=15), color=default_color())
-        self.density = density or GradualLaplaceDensity(0.05, floor=2e-3)
+        self.density = density or GradualLaplaceDensity(0.05, floor=5e-4)
         self.radius, self.frame = radius, frame or UnitFrame()
         if residual is None:
             for parameter in self.residual.network.layers[-1].parameters():
