@@ -77,6 +77,8 @@ def test_bundled_generators_are_runs_with_a_card_and_stay_small(name, tmp_path, 
     monkeypatch.chdir(tmp_path)
     assert located(name) == folder
     (tmp_path / name).mkdir()
+    assert located(name) == folder
+    (tmp_path / name / "config.json").touch()
     assert located(name) == Path(name)
 
 

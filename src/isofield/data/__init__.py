@@ -32,9 +32,11 @@ def generators() -> list[str]:
 
 
 def located(path: str | Path) -> Path:
-    """The path itself; where nothing lies there and it is the name of a bundled generator, the run folder of that."""
+    """The path itself; where nothing lies there, or an empty folder, and it is the name of a bundled generator, the run
+    folder of that."""
     path = Path(path)
-    return _folder() / "generators" / path if str(path) in generators() and not path.exists() else path
+    taken = any(path.iterdir()) if path.is_dir() else path.exists()
+    return _folder() / "generators" / path if str(path) in generators() and not taken else path
 
 
 def attribution() -> dict[str, dict[str, str]]:
