@@ -55,6 +55,7 @@ def test_commands_take_the_name_and_an_existing_path_wins(tmp_path, capsys):
     assert len(trimesh.load_mesh("one.ply").faces) > 1000
     assert read_item(tmp_path.relative_to(tmp_path) / "heads").has_color
     (tmp_path / "heads").mkdir()
+    (tmp_path / "heads" / "notes.txt").touch()
     assert main(["mesh", "heads", "-o", "two.ply"]) == 2
     assert "holds no isofield run" in capsys.readouterr().err
 
