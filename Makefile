@@ -24,7 +24,7 @@ lint: $(VENV)/.dev  ## style, types, and a report of sizes
 	$(BIN)/python tools/sizes.py
 
 bench: $(VENV)/.bench  ## every benchmark, then docs/results.md
-	for script in $$(ls benchmarks/*.py | grep -Ev 'common|plain_renderer|geogen_vs_eg3d|completion|space_(ablations|beyond|real)'); do $(BIN)/python $$script || exit 1; done
+	for script in $$(ls benchmarks/*.py | grep -Ev 'common|plain_renderer|geogen_(vs_eg3d|toy)|completion|inversion|space_(ablations|beyond|real)'); do $(BIN)/python $$script || exit 1; done
 
 docs: $(VENV)/.docs  ## the documentation as a site in docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

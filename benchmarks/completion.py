@@ -325,19 +325,6 @@ def notes(space: ShapeSpace, store: SampleStore, held: list[Held]) -> list[str]:
         "lie in the frame of the space.",
         "Evaluations of the decoder: a point forward counts 1, its backward pass 2. CPU-s are good to a factor of "
         "1.5: the machine was shared.",
-        "Whole shapes: a thirty-sixth of the evaluations and a twenty-second of the CPU-seconds of DeepSDF's "
-        "800 iterations, at less error in the mean and in the median. At 256^3 large surfaces take most "
-        "queries: dense is 13 times as many for sofas, 20 to 90 times for the others.",
-        "Thin shapes: the first starts are the best trained shape of each class, so more of them change "
-        "little. Passes of refinement lower the median and raise the mean, and where "
-        "distances are corrupted they chase these: since this was measured, a pass that explains a fair draw "
-        "worse is not kept. What a code of 64 numbers cannot express the network tuned to the shape can: a "
-        "quarter of the error, of corrupted distances a third, for six more CPU-seconds; trees, of which the "
-        "space knows nothing, too.",
-        "In the frame of the space the unseen part is found twice as well as by the nearest training shape, "
-        "and three to five times as well as by Poisson's surface. With --align it is a third better than "
-        "retrieval at 50 % and hardly better at 70 %, where the pose is not always found; each takes 20 "
-        "CPU-seconds.",
     ]
 
 

@@ -250,16 +250,6 @@ def notes(seconds: float) -> list[str]:
         "default: octaves along the axes and ReLU. normals: weight 0.01. deepsdf: its network, losses and rates, in "
         "steps of 16 shapes of 64 samples: one of its own, 64 times 16,384, takes two minutes here, and steps of 64 "
         "times 64, four times as dear, had no surface after 3 T.",
-        "The default after 10 T has a thirteenth of the median error of deepsdf after 10 T, after 1 T a "
-        "quarter, with a fifteenth of its parameters. deepsdf is beaten on time and not at its best: its loss "
-        "still falls, after 1 T and 3 T its field has hardly a surface, and after 10 T a fifth of the shapes "
-        "have none.",
-        "After one T nothing has converged, and the encoding decides: octaves lead, no encoding comes next. "
-        "Gaussian Fourier features and hash tables are hardly worse close to trained surfaces, but their "
-        "meshes are: what is wrong are surfaces where there should be none, away from the shape. More samples "
-        "there or more steps are the next lever.",
-        "Normals make a step two to four times as dear, by a derivative more: at equal time their rows are the less "
-        "trained ones. `seed` (SIREN behind Fourier features, normals) is one of them, with its narrow steps besides.",
         "A row that is missing has not been run yet; running the command again runs what is missing.",
     ]
 

@@ -57,10 +57,6 @@ def outliers(work: Path, seeds: int) -> None:
         "never seen: point_to_surface x1e3. Trained: mean error x1e3 of the distance at samples nearer than 0.05.",
         f"Thin: lamps, and chairs with a back of slats, spindles or rungs; {len(thin)} of those never seen. all: the "
         "errors of all trainings taken together.",
-        "With half of a step's shapes drawn by their loss, mean / median - 1 halves, of all held-out shapes "
-        "and of the thin ones, and so does the p95 of the thin ones: it is one lamp above all, from 73 to 27. "
-        "The median of the thin ones stays; that of all rises by a twentieth, their p95 by a seventh. One "
-        "training each: a second seed is the next thing to run.",
     ]
     write_result("space_outliers", "Shapes that a space neglects", [table("Outliers", columns, rows)], notes)
 
@@ -79,10 +75,6 @@ def classes(work: Path) -> None:
         f"The default preset, {report['steps']:,} steps, one decoder for five classes; {len(shapes)} shapes never "
         "seen. Their class is not given: it is the one whose code explains the samples best, under the Gaussian of "
         "the trained codes of that class.",
-        "Told the class in any of the three ways, the decoder has 15 to 22 % less error in the mean after the "
-        "same steps and 28 to 43 % less at p95; learned numbers and the name as text also lower the median, "
-        "by a fifth and a quarter. The class was always inferred rightly, without any of them too. Ten shapes "
-        "and one training each: the three ways are too close to rank.",
     ]
     write_result("space_classes", "Classes of shape spaces", [table("Classes", columns, rows)], notes)
 

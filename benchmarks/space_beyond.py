@@ -43,10 +43,6 @@ def main() -> None:
     notes = [
         f"`isofield reconstruct MESH --prior RUN --finetune STEPS` at {RESOLUTION}^3; RUN: trained on {len(classes)} "
         f"shapes: {kinds}. Lengths in the unit frame of each mesh.",
-        "No code says what a shape of another kind is like. The network tuned to it takes away three quarters "
-        "of the error of vehicles, half of that of fish and 40 % of that of heads, for seven CPU-seconds: "
-        "large round solids are the farthest from furniture and planes. More steps, or one training over more "
-        "kinds, are the next lever.",
     ]
     write_result("space_beyond", "Beyond the kinds trained on", [table("Kinds", columns, rows)], notes)
 

@@ -54,11 +54,6 @@ def main() -> None:
         f"each code at {RESOLUTION}^3 against the model.",
         "Pictures of seats and of textured scans, each a space of its own that was trained for longer: [the "
         "command](command.md#shape-spaces).",
-        "All of the 274 models are taken, and trained on, without hand work, but 564 steps leave lumps. Two "
-        "reasons: each shape was drawn 33 times, where the default of the table of shape spaces drew each a "
-        "thousand times in 4 T; and a single model without an inside, an open body of a plane, makes `train` "
-        "learn all of them without sign, which is slower. A loss that is chosen for each shape is the next "
-        "lever, and a longer budget.",
     ]
     write_result("space_real", "Spaces of models as they are found", [table("Folders", COLUMNS, rows)], notes)
 

@@ -20,7 +20,10 @@ def main() -> None:
 
 
 def page(results: list[dict]) -> str:
-    """The whole page, one chapter for each result."""
+    """The whole page, one chapter for each result.
+
+    reading: what a person wrote of these numbers, kept with them; a benchmark that is run again stores none.
+    """
     chapters = [chapter(result) for result in results] or ["No benchmark has been run yet.\n"]
     return "\n".join([HEAD, *chapters])
 
@@ -28,7 +31,8 @@ def page(results: list[dict]) -> str:
 def chapter(result: dict) -> str:
     origin = f"`{result['command']}` on {hardware(result['machine'])}; {result['date']}, commit `{result['commit']}`."
     notes = "\n".join(f"- {note}" for note in result["notes"])
-    parts = [f"## {result['title']}", origin, notes, *(markdown_table(table) for table in result["tables"])]
+    reading = " ".join(result.get("reading", []))
+    parts = [f"## {result['title']}", origin, notes, *(markdown_table(table) for table in result["tables"]), reading]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -98,8 +98,8 @@ def test_pictures_become_a_closed_mesh_with_views_and_a_generator_around_it(prio
     assert report["watertight"]
     assert report["manifold"]
     assert audit_file(out / "mesh.ply").watertight
-    assert report["psnr"] > 40 < report["psnr_latent"]  # of what a latent alone can show
-    assert report["perceptual"] < 0.02 > report["perceptual_latent"]
+    assert min(report["psnr"], report["psnr_latent"]) > 40  # of what a latent alone can show
+    assert max(report["perceptual"], report["perceptual_latent"]) < 0.02
     assert [one["picture"] for one in report["pictures"]] == ["000.png", "001.png"]
     assert [camera["known"] for camera in report["cameras"]] == [True, True]
     assert [camera["azimuth"] for camera in report["cameras"]] == pytest.approx([10, 130], abs=1e-3)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-PACE = 3.0  # of a gradual beta
+PACE = 3.0  # how many times the rate of other weights a gradual beta learns at
 Scale = float | Float[Tensor, ""]
 
 

@@ -43,7 +43,7 @@ def evaluate_paths(pred: Path, truth: Path, preset: Preset = "default", seed: in
     `missing_truths`. Raises InputError where nothing can be compared.
     """
     pred, truth = Path(pred), Path(truth)
-    if not pred.exists() and located(pred).exists():
+    if located(pred) != pred:
         raise InputError(truth, "is no set of posed pictures", "name one, as `isofield render` writes it")
     about = {"prediction": str(pred), "truth": str(truth), "preset": preset, "seed": seed}
     if pred.is_dir() != truth.is_dir():
