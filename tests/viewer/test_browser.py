@@ -87,7 +87,8 @@ def test_the_page_draws_all_in_view_and_its_controls_reach_the_field(viewer, tmp
     assert 0 < rows.min() < rows.max() < height - 1
     middle = width // 2
     assert 0.55 < drawn(shrunk)[:, :middle].mean() / drawn(start)[:, :middle].mean() < 0.75  # radius 0.79 of 1
-    assert np.array_equal(shrunk[:, middle:], start[:, middle:])
+    other, same = drawn(shrunk)[:, middle:], drawn(start)[:, middle:]
+    assert (other & same).sum() / (other | same).sum() > 0.99  # shades may differ by how the browser paints an edge
     ours = drawn(rendered(before, before.view(width / height).camera(width, height)))
     assert (ours & drawn(start)).sum() / (ours | drawn(start)).sum() > 0.9  # but for the names
     assert all(url.startswith((viewer.url, f"blob:{viewer.url}", "data:")) for url in asked)
