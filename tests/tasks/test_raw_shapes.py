@@ -149,3 +149,24 @@ def test_a_space_without_an_inside_is_named(raw, space_run):
     assert set(sign_report(space, store)["signs_failed"]) == {"cloud60", "cloud100", "sheet"}
     assert len(unsigned_shapes(store)) == 3
     assert sign_agnostic_recipe().distance_loss(torch.tensor([1.0]), torch.tensor([3.0])) == 2
+
+
+def test_one_sheet_among_solids_does_not_take_their_signs(tmp_path):
+    for height in (0.5, 0.75, 1.0):
+        ellipsoid(height).export(tmp_path / f"solid{round(height * 100)}.ply")
+    sheet().export(tmp_path / "sheet.ply")
+    assert run("sample", tmp_path, "-o", tmp_path / "store", "--count", 4000, "--jobs", 1) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whether the sheet finds an inside is not known beforehand
+        assert run(
+            "train", "auto-decoder", tmp_path / "store", "-o", tmp_path / "run", "--steps", 300, "--width", 48,
+            "--code", 8, "--draw", 0,
+        ) == 0  # fmt: skip
+    report, space = json.loads((tmp_path / "run" / "report.json").read_text()), ShapeSpace.load(tmp_path / "run")
+    assert (report["preset"], set(report["signs"])) == ("default", {"sheet"})
+    for height in (0.5, 0.75, 1.0):
+        name = f"solid{round(height * 100)}"
+        middle, corner = space.field(name).sdf(torch.tensor([[0.0, 0.0, 0.0], [0.9, 0.9, 0.9]])).tolist()
+        assert middle < -0.2 < 0.3 < corner
+        assert report["shapes"][name] < 0.02
+    assert report["shapes"]["sheet"] < 0.04

@@ -68,8 +68,8 @@ class SharedDistances:
     running loss, not evenly, so that the few hard ones are not given up for the many.
     code_weight: of the mean length of the codes, as in the code of DeepSDF's authors. eikonal_weight, normal_weight: of
     IGR's terms, at the samples and on the surface; each costs a second derivative. code_bound: of the length of codes.
-    color_share: colour is learned at every so-manieth sample. Of shapes whose distances have no sign, that of |f| is
-    compared: with L1 it is the loss of SAL (Atzmon & Lipman 2020).
+    color_share: colour is learned at every so-manieth sample. Shapes whose distances have no sign are learned by the
+    loss of SAL (Atzmon & Lipman 2020), L1 of |f|, among the others.
     """
 
     distance_loss: DistanceLoss = _relative_l1
@@ -96,8 +96,10 @@ class SharedDistances:
                 space.codes.renorm_(2, 0, self.code_bound)
         latents = space.latents(chosen)
         found = space.decoder(points, latents)
-        agnostic = ~data.signed[chosen].to(found.device)[:, None]
-        each = torch.vmap(self.distance_loss)(torch.where(agnostic, found.abs(), found), batch.sdf)
+        each = torch.vmap(self.distance_loss)(found, batch.sdf)
+        signed = data.signed[chosen].to(found.device)
+        if not signed.all():
+            each = torch.where(signed, each, torch.vmap(losses.l1)(found.abs(), batch.sdf))
         _remember(space.difficulty, together, data.team.joined(each.detach(), len(together)))
         loss = each.mean() + self.code_weight * space.codes[chosen].norm(dim=1).mean()
         if self.eikonal_weight:

@@ -72,7 +72,7 @@ def preset(name: str) -> Preset:
 
 
 def chosen(settings: TrainSpaceSettings, store: SampleStore) -> Preset:
-    """The preset of the options, with the parts that they change; `sal` by default where distances have no sign."""
+    """The preset of the options, with the parts that they change; `sal` by default where most shapes have no sign."""
     base = preset(preset_name(settings, store))
     if settings.encoding is not None:
         base = replace(base, encoding=ENCODINGS[settings.encoding]())
@@ -88,7 +88,8 @@ def chosen(settings: TrainSpaceSettings, store: SampleStore) -> Preset:
 
 
 def preset_name(settings: TrainSpaceSettings, store: SampleStore) -> str:
-    return "sal" if settings.preset == "default" and unsigned_shapes(store) else settings.preset
+    mostly_unsigned = 2 * len(unsigned_shapes(store)) > len(store)
+    return "sal" if settings.preset == "default" and mostly_unsigned else settings.preset
 
 
 def new_space(made: Preset, store: SampleStore, classes: ClassTable | None = None, color: str = "none") -> ShapeSpace:
