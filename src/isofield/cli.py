@@ -337,4 +337,15 @@ def _usage_line(said: str, arguments: list[str]) -> str:
     words = next((words for n in (2, 1) if (words := " ".join(arguments[:n])) in {*VERBS, *PARSED}), "")
     hint = f" (perhaps you meant {meant[0]})" if meant else ""
     told = " ".join(fault).split("Got errors:")[0].replace("'what.", "'").rstrip(". ")
-    return f"{told}{hint}; see {f'isofield {words}'.rstrip()} --help"
+    return f"{_plain_words(told)}{hint}; see {f'isofield {words}'.rstrip()} --help"
+
+
+def _plain_words(told: str) -> str:
+    """What the parser says of a value that it cannot read, without names of types."""
+    fault = re.match(r"Error parsing (?:-\w/)?(--[\w-]+): .*?(INT|FLOAT|int|float|STR.*STR)\b", told)
+    if not fault:
+        return told
+    option, kind = fault.groups()
+    wanted = {"INT": "a whole number", "FLOAT": "a number"}.get(kind.upper(), f"{kind.count('STR')} words")
+    given = " ".join(re.findall(r"'([^']*)'", told))
+    return f"{option}: {given!r} is not {wanted}"
