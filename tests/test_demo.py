@@ -12,7 +12,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from isofield.demo import drawn
+from isofield.demo import drawn, found
 from isofield.demo.display import View, creased_normals, decimated, refined, to_uint8
 from isofield.demo.exhibit import compared_views, numbers
 from isofield.demo.packing import packed
@@ -209,6 +209,7 @@ def test_demo_fits_every_model_draws_heads_and_writes_one_page(tmp_path, monkeyp
         return {"watertight": True, "point_to_surface": 0.5}
 
     monkeypatch.setattr(drawn, "COUNT", 3)
+    monkeypatch.setattr(found, "SHORT_STEPS", 3)
     done = run_demo(DemoSettings(output=tmp_path / "out", short=True), fit)
     text = Path(done["page"]).read_text()
     assert done["models"].keys() == {model.name for model in MODELS}
@@ -217,6 +218,8 @@ def test_demo_fits_every_model_draws_heads_and_writes_one_page(tmp_path, monkeyp
     assert (done["heads"]["count"], done["heads"]["closed"]) == (3, 3)
     assert "isofield generate heads -n 3" in text
     assert (tmp_path / "out/heads/00002.ply").exists()
+    assert done["found"]["watertight"]
+    assert f"isofield invert {tmp_path / 'out/models/head-views/heads_00000/000.png'} --prior heads" in text
     assert len(text) < 12_000_000
     with Image.open(tmp_path / "out/overview.png") as overview:
         assert overview.size == (1200, 3 * 1200)

@@ -67,7 +67,7 @@ def fitted_exhibit(plan: Exhibit, source: Path, run: Path, report: dict) -> Exhi
     return replace(
         plan,
         views=views,
-        heat=_heat_label(top, before),
+        heat=heat_label(top, before),
         pictures=[Picture(preview.read_bytes(), CAPTION)] if preview.exists() else [],
         numbers=numbers(report),
         downloads=[(name, f"{run.name}/{name}") for name in DOWNLOADS if (run / name).exists()],
@@ -104,6 +104,6 @@ def _distance(mesh: trimesh.Trimesh, other: trimesh.Trimesh) -> Float[np.ndarray
     return MeshDistance(other.vertices, other.faces).closest(np.asarray(mesh.vertices)).distance
 
 
-def _heat_label(top: float, mesh: trimesh.Trimesh) -> str:
+def heat_label(top: float, mesh: trimesh.Trimesh) -> str:
     """The red end in the model's units and in percent of its longest side."""
     return f"{top:.3g} and more ({100 * top / float(mesh.extents.max()):.2g} % of the longest side)"

@@ -1,4 +1,4 @@
-"""Three real models to fields and back to meshes, new shapes of a generator, and the page that shows them."""
+"""Three real models to fields and back to meshes, what a generator draws and finds, and the page that shows them."""
 
 import platform
 import shutil
@@ -14,6 +14,7 @@ from isofield import __version__
 from isofield.data import attribution, bundled
 from isofield.demo.drawn import draw_heads, drawn_exhibit
 from isofield.demo.exhibit import fitted_exhibit
+from isofield.demo.found import find_head, found_exhibit
 from isofield.demo.page import Exhibit, render_page
 from isofield.files import replacing
 from isofield.settings.shapes import DemoSettings, FitSettings
@@ -69,9 +70,9 @@ MODELS = (
 
 
 def run_demo(settings: DemoSettings, fit: Callable[[FitSettings], dict] | None = None) -> dict:
-    """Fit every model, draw new heads, write index.html and overview.png.
+    """Fit every model, draw new heads, find one in a picture, write index.html and overview.png.
 
-    Returns {"page": path, "models": {name: report}, "heads": report of the new ones}.
+    Returns {"page": path, "models": {name: report}, "heads": report of the new ones, "found": of the one found}.
 
     fit: what turns FitSettings into a run folder and its report; `isofield.tasks.fit.run_fit` if not given.
     """
@@ -86,10 +87,12 @@ def run_demo(settings: DemoSettings, fit: Callable[[FitSettings], dict] | None =
         stacked([picture.png for exhibit in exhibits for picture in exhibit.pictures]).save(path, optimize=True)
     heads = draw_heads(settings)
     exhibits.append(drawn_exhibit(settings.output / "heads", settings.seed))
+    found = find_head(settings)
+    exhibits.append(found_exhibit(settings.output, found))
     page = settings.output / "index.html"
     with replacing(page) as path:
         path.write_text(render_page("isofield", LEAD, exhibits, _origin()), encoding="utf-8")
-    return {"page": str(page), "models": reports, "heads": heads}
+    return {"page": str(page), "models": reports, "heads": heads, "found": found}
 
 
 def stacked(pngs: list[bytes], width: int = 1200) -> Image.Image:
