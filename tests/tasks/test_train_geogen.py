@@ -25,7 +25,7 @@ from isofield.interrupt import Interrupted
 from isofield.models import presets
 from isofield.models.adversarial import r1_weight
 from isofield.runs import list_checkpoints, load, load_generator
-from isofield.tasks import gan_sheet, generate
+from isofield.tasks import gan, gan_sheet, generate
 from isofield.tasks import train_geogen as task
 from isofield.tasks.gan_health import ailments, health
 from isofield.tasks.gan_sheet import CELL, EDGE, sheet
@@ -123,6 +123,30 @@ def played(made):
     answer = made._generator_share(made.labels[:4])
     made._learn("generator")
     return answer
+
+
+def test_a_run_is_finished_with_finer_rays_and_a_sharper_beta(pictures, monkeypatch):
+    rendered = []
+    photographed = gan.photographed
+    monkeypatch.setattr(gan, "photographed", lambda *a, **k: rendered.append(photographed(*a, **k)) or rendered[-1])
+    made = contest(pictures, finish=0.4, settle=0.0)
+    density, made.length = made.generator.decoder.density, 10
+    betas = [density.beta.item()]
+    for step in range(10):
+        made.step(step)
+        betas.append(density.beta.item())
+    assert [shots.depth.shape[1] for shots in rendered] == 6 * [8 * 8] + 4 * [16 * 16]
+    assert all(shots.picture.shape[-1] == 8 for shots in rendered)
+    falls = np.array(betas[:-1]) / betas[1:]
+    assert ((falls[:6] != 1) & (np.abs(falls[:6] - 1) < 0.01)).all()  # it is learned
+    np.testing.assert_allclose(falls[6:8], np.exp(0.5), rtol=1e-5)
+    assert betas[9] == betas[10] == pytest.approx(2 / 8 / 8)  # an eighth of a pixel
+
+
+def test_without_a_known_length_nothing_is_finished(pictures):
+    made = contest(pictures, finish=1.0)
+    made.step(0)
+    assert made.finer == 1
 
 
 def test_a_step_moves_each_network_by_its_own_loss_alone(pictures):

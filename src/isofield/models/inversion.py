@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from isofield.fields.density import ScaledDensity
 from isofield.fields.triplane import Triplanes
@@ -123,12 +123,8 @@ def shots_of(
         scenes = Triplanes(scenes.planes.expand(len(labels), -1, -1, -1, -1), generator.decoder)
         w = w.expand(len(labels), -1)
     background = labels.new_tensor(generator.studio.background)
-    if generator.refine is not None or finer == 1:
-        return scenes, photographed(generator, scenes, w, labels, background, jitter=jitter)
-    raw = finer * generator.architecture.raw
-    shots = photographed(generator, scenes, w, labels, background, jitter=jitter, raw=raw)
-    picture = nn.functional.avg_pool2d(shots.picture, finer)
-    return scenes, shots._replace(picture=picture, raw=picture)
+    finer = finer if generator.refine is None else 1
+    return scenes, photographed(generator, scenes, w, labels, background, jitter=jitter, finer=finer)
 
 
 def unlikeness(

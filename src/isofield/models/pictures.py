@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from isofield.fields.triplane import Triplanes
 from isofield.models.geogen import GeoGen
@@ -37,17 +37,20 @@ def photographed(
     *,
     jitter: bool = True,
     raw: int | None = None,
+    finer: int = 1,
 ) -> Shots:
     """A picture of each scene by the camera of its label, with gradients. background: sRGB in [0, 1].
 
-    raw: pixels a side as rendered, by default the architecture's; another size is not refined.
+    raw: pixels a side as rendered, by default the architecture's; another size is not refined. finer: rays a side of
+    each of them, whose mean it is.
     """
     a = generator.architecture
     size = raw or a.raw
     behind = torch.cat([background, background.new_full((a.features - 3,), 0.5)])
-    rays = label_rays(label, size)
+    rays = label_rays(label, finer * size)
     seen = render_volume(scenes, rays, March(a.coarse, a.fine, jitter=jitter), behind)
-    features = 2 * seen.color.transpose(1, 2).reshape(-1, a.features, size, size) - 1
+    features = 2 * seen.color.transpose(1, 2).reshape(-1, a.features, finer * size, finer * size) - 1
+    features = nn.functional.avg_pool2d(features, finer) if finer > 1 else features
     refined = generator.refine is not None and size == a.raw
     picture = generator.refine(features, w) if generator.refine is not None and refined else features[:, :3]
     return Shots(picture, features[:, :3], seen.depth, seen.opacity, rays)

@@ -49,6 +49,8 @@ class Recipe:
     settle: until then beta is fixed and Eq. 6 has no weight; then beta is learned at `beta_rate`.
     depth, eikonal, minimal, smooth: weights of Eq. 6, of slopes that are not 1, of StyleSDF's minimal surface, and of
     EG3D's smooth density. blur: deviation in pixels of the blur of all pictures, gone after `sharp`.
+    finish: the last share of the run, in which pixels are the mean of several rays and beta falls to a small part of
+    one, for a soft one puts outlines outside the surface.
     swap: share of labels that the mapping is not told truly, from `sharp` on. half_life: of the average.
     r1: weight gamma of R1, every `lazy` steps; None: see `adversarial.r1_weight`.
     tick: how often a line of the log, a checkpoint and a sheet are written.
@@ -68,6 +70,7 @@ class Recipe:
     smooth: float = 0.0
     blur: float = 10.0
     sharp: float = 200.0
+    finish: float = 0.0
     half_life: float = 10.0
     swap: float = 0.5
     lazy: int = 16
@@ -87,7 +90,7 @@ PRESETS: dict[str, Preset] = {
             size=32, raw=32, latent=64, mapping_depth=2, plane_size=32, plane_channels=12, base=2048, most=64,
             critic_base=1024, critic_most=64, critic_depth=2, width=32, octaves=2, coarse=20, fine=12,
         ),
-        Recipe(batch=8, settle=5.0, eikonal=0.5, blur=2.0, sharp=10.0, half_life=2.5, tick=2.0),
+        Recipe(batch=8, settle=5.0, eikonal=0.5, blur=2.0, sharp=10.0, finish=0.1, half_life=2.5, tick=2.0),
     ),
     "small": Preset(
         Architecture(

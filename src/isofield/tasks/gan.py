@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from isofield.errors import IsofieldError
+from isofield.fields.density import ScaledDensity
 from isofield.fields.triplane import Triplanes
 from isofield.frame import UnitFrame
 from isofield.losses import depth_consistency
@@ -27,6 +28,8 @@ from isofield.tasks.team import Team
 from isofield.views.lessons import Lessons, draw
 
 KIMG = 1000  # pictures
+FINER = 2  # rays a side of each pixel while a run is finished
+SHARP, FALL = 0.125, 2.0  # beta then, in pixels of a picture two units wide; e-folds by which it falls at most
 PROBES = 128  # points of each scene where its slopes are asked for, and as many near its surface
 BETAS, EPSILON = (0.0, 0.99), 1e-8  # of Adam
 DIVERGED = "training diverged; begin anew with a larger --r1 or --batch"
@@ -42,6 +45,7 @@ class Contest:
 
     def __init__(self, preset: Preset, lessons: Lessons, seed: int, team: Team | None = None):
         self.preset, self.lessons, self.seed, self.team = preset, lessons, seed, team or Team()
+        self.length: int | None = None  # steps of the run, where it is known; what finishes it depends on it
         self.device = self.team.device
         a, recipe = preset.architecture, preset.recipe
         with torch.random.fork_rng(devices=[]):
@@ -63,7 +67,7 @@ class Contest:
     def step(self, step: int) -> Numbers:
         """One step of both; returns what is worth logging. Its randomness comes from (seed, step) alone."""
         images, shares = step * self.batch, self.preset.recipe.shares
-        self._schedule(images)
+        self._schedule(step)
         chosen = draw(len(self.lessons), self.batch, step, self.seed)
         lessons, fakes, said = [], [], []
         self.critic.requires_grad_(False)
@@ -88,15 +92,21 @@ class Contest:
         follow(self.average, self.generator, decay(images + self.batch, self.batch, half_life))
         return self._mean(said)
 
-    def _schedule(self, images: int) -> None:
-        """What changes on the way, by the count of pictures alone."""
-        density = self.generator.decoder.density
-        self.settled = images >= self.preset.recipe.settle * KIMG
+    def _schedule(self, step: int) -> None:
+        """What changes on the way, by the count of pictures, and at the end of the run."""
+        recipe, density, images = self.preset.recipe, self.generator.decoder.density, step * self.batch
+        last = recipe.finish * self.length if self.length else 0.0  # steps
+        finishing = self.length is not None and last > 0 and step >= self.length - last
+        self.settled = images >= recipe.settle * KIMG
         for parameter in density.parameters():
-            parameter.requires_grad_(self.settled)
-        done = min(images / (self.preset.recipe.sharp * KIMG), 1.0) if self.preset.recipe.sharp else 1.0
-        self.blur = self.preset.recipe.blur * (1 - done)
-        self.swap = 1 - done * (1 - self.preset.recipe.swap)
+            parameter.requires_grad_(self.settled and not finishing)
+        self.finer = FINER if finishing else 1
+        if finishing and isinstance(density, ScaledDensity):
+            beta, sharp = float(density.beta.detach()), SHARP * 2 / self.preset.architecture.raw
+            density.sharpen(min(beta, max(sharp, beta * math.exp(-FALL / last))))
+        done = min(images / (recipe.sharp * KIMG), 1.0) if recipe.sharp else 1.0
+        self.blur = recipe.blur * (1 - done)
+        self.swap = 1 - done * (1 - recipe.swap)
 
     def _lesson(self, chosen: Int[np.ndarray, " b"]) -> tuple[Float[Tensor, "b c s s"], Float[Tensor, "b 25"]]:
         """Real pictures as the critic sees them, and their labels."""
@@ -117,7 +127,7 @@ class Contest:
         z = torch.randn(len(label), a.latent, device=self.device)
         w = self.generator.mapping(z, swapped(label, self.swap) if a.conditioned else None)
         scenes = self.generator.scenes(w, fresh=True)
-        shots = photographed(self.generator, scenes, w, label, self.background)
+        shots = photographed(self.generator, scenes, w, label, self.background, finer=self.finer)
         fake = self._shown(shots.picture, shots.raw)
         logits = self._judged(fake, label)
         loss = generator_loss(logits)

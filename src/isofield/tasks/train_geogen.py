@@ -131,13 +131,20 @@ class Pace(NamedTuple):
 
 def estimate(preset: Preset, lessons: Lessons, seed: int, device: torch.device) -> Pace:
     """By timing a few steps of few pictures, on networks that are thrown away; the first of each kind compiles."""
-    share = preset.recipe.batch // preset.recipe.shares
-    few = max(1, min(share, TRIAL // preset.architecture.size**2))
-    trial = Contest(
-        Preset(preset.architecture, replace(preset.recipe, batch=few, shares=1)), lessons, seed, Team(device=device)
-    )
-    empty, lazy = _memory(device), preset.recipe.lazy
+    empty, share, finish = _memory(device), preset.recipe.batch // preset.recipe.shares, preset.recipe.finish
+    few, seconds = max(1, min(share, TRIAL // preset.architecture.size**2)), 0.0
+    for part, weight in ((0.0, 1 - finish), (1.0, finish)):
+        if weight:
+            recipe = replace(preset.recipe, batch=few, shares=1, finish=part)
+            trial = Contest(Preset(preset.architecture, recipe), lessons, seed, Team(device=device))
+            seconds += weight * _seconds_each(trial)
+    return Pace(seconds, empty + (_memory(device) - empty) * share / few)
+
+
+def _seconds_each(trial: Contest) -> float:
+    """Of a picture."""
     times: dict[bool, list[float]] = {True: [], False: []}
+    lazy, trial.length = trial.preset.recipe.lazy, 1
     with torch.random.fork_rng(devices=[]):
         trial.step(0)
         trial.step(1)
@@ -150,8 +157,7 @@ def estimate(preset: Preset, lessons: Lessons, seed: int, device: torch.device) 
                 break
     plain = min(times[False])
     regular = max(min(times[True], default=plain) - plain, 0.0)
-    rise = (_memory(device) - empty) * share / few
-    return Pace((plain + regular / lazy) / few, empty + rise)
+    return (plain + regular / lazy) / trial.batch
 
 
 def settled_steps(run: Run, preset: Preset, pace: Pace) -> int:
@@ -180,6 +186,7 @@ def train_geogen(
         before = Cost.restore(checkpoint.state)
         contest.restore(checkpoint.state, checkpoint.tensors)
         sums.restore(checkpoint.state)
+    contest.length = steps
     clock, tick = Clock(before), max(1, round(contest.preset.recipe.tick * KIMG / contest.batch))
     cost, draw = before, _artist(contest, run)
     with (
