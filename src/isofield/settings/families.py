@@ -244,7 +244,7 @@ class GenerateSettings:
 
     input: Positional[Path]
     """Run folder of a shape space or of a generator, one of its checkpoints, an experiment of DeepSDF, or the name of a
-    bundled generator: heads."""
+    bundled generator: heads, cars."""
     output: Output
     """Folder to write: 00000.ply .glb .png ..., sheet.png, report.json"""
     count: Annotated[int | None, arg(name="n", aliases=("-n",))] = None
@@ -349,7 +349,7 @@ class InvertSettings:
     """Square pictures of one object; where a background is transparent, masked by NAME.mask.png or even, it becomes the
     generator's."""
     prior: Path
-    """Run of `isofield train geogen`, one of its checkpoints, or the name of a bundled generator: heads."""
+    """Run of `isofield train geogen`, one of its checkpoints, or the name of a bundled generator: heads, cars."""
     output: Output
     """Run folder to write: meshes, report.json, preview.png, views.png, turntable.gif, code.safetensors, a checkpoint
     of the tuned generator."""
