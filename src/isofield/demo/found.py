@@ -34,9 +34,18 @@ def find_head(settings: DemoSettings) -> dict[str, Any]:
 
     mesh, picture = _files(settings.output)
     steps = SHORT_STEPS if settings.short else STEPS
-    run_synthesize(SynthesizeSettings("heads", mesh.parent, count=1, seed=SEED, jobs=1))
+    run_synthesize(SynthesizeSettings("heads", mesh.parent, count=1, seed=SEED, jobs=1, restart=True))
     run_render(
-        RenderSettings(mesh, picture.parents[1], views=1, azimuth=AZIMUTH, elevation=ELEVATION, color_only=True, jobs=1)
+        RenderSettings(
+            mesh,
+            picture.parents[1],
+            views=1,
+            azimuth=AZIMUTH,
+            elevation=ELEVATION,
+            color_only=True,
+            jobs=1,
+            restart=True,
+        )
     )
     return run_invert(
         InvertSettings(
