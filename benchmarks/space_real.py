@@ -52,8 +52,7 @@ def main() -> None:
         "At samples near the surface: mean error of the distance (without sign: of its absolute value) nearer than "
         f"0.05, in the unit frame. The last columns: {options.shown} shapes, evenly taken from the list, the mesh of "
         f"each code at {RESOLUTION}^3 against the model.",
-        "Pictures of seats and of textured scans, each a space of its own that was trained for longer: [the "
-        "command](command.md#shape-spaces).",
+        "Pictures: [the command](command.md#shape-spaces).",
     ]
     write_result("space_real", "Spaces of models as they are found", [table("Folders", COLUMNS, rows)], notes)
 
