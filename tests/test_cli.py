@@ -254,7 +254,7 @@ def test_config_holds_what_decides_the_result_and_nothing_else():
 def test_a_name_that_is_nearly_a_bundled_generator_is_told(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "perhaps you meant the bundled heads" in usage_error(capsys, "generate", "hads", "-o", "new")
-    assert "bundled are: heads" in usage_error(capsys, "invert", __file__, "--prior", "bob", "-o", "new")
+    assert "bundled are: cars, heads" in usage_error(capsys, "invert", __file__, "--prior", "bob", "-o", "new")
     assert "bundled" not in usage_error(capsys, "mesh", "none.ply", "-o", "new.ply")
     (tmp_path / "a.obj").write_text("v 0 0 0")
     assert "no set of posed pictures" in usage_error(capsys, "evaluate", "heads", "a.obj")
