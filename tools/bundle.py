@@ -36,6 +36,8 @@ true ones; 0.5 would be no better than chance.
   one thread it had, on a machine that did other work too: {processor}, {cores} cores, no GPU.
 - Licence: {licence}; {changes}.
 
+{reading}
+
 Measured by `{command}`:
 
 | | |
@@ -79,6 +81,7 @@ def card(name: str, config: dict[str, Any], report: dict[str, Any], result: dict
         cores=result["machine"]["cores"],
         licence=about["licence"],
         changes=about["changes"],
+        reading=" ".join(result.get("reading", [])),
         command=result["command"],
         rows="\n".join(f"| {name} | {cell(value)} |" for name, value in result["tables"][1]["rows"]),
     )
