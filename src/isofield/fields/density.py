@@ -119,7 +119,8 @@ class LogisticDensity(ScaledDensity):
 
 
 class SoftplusDensity(Density):
-    """EG3D's; see `softplus_density`. level: the raw value that is taken for the surface (EG3D's meshes: 10)."""
+    """EG3D's; see `softplus_density`. level: the raw value that is taken for the surface (EG3D's meshes: 10);
+    a trained generator's is found by `isofield.models.level.settle_level`."""
 
     signed = False
 

@@ -14,6 +14,7 @@ from isofield.fields.triplane import Triplanes
 from isofield.losses import depth_consistency
 from isofield.models.discriminator import resized
 from isofield.models.geogen import GeoGen
+from isofield.models.level import settle_level
 from isofield.models.perceptual import Perceptual
 from isofield.models.pictures import Shots, photographed
 from isofield.models.regularity import eikonal_loss, probes, smooth_density_loss
@@ -202,6 +203,7 @@ class Inversion:
         """The tuned generator, whose mean is the latent found; on the processor."""
         made = deepcopy(self.generator).cpu().eval().requires_grad_(False)
         made.mapping.mean.copy_(self.w.detach())
+        settle_level(made, self.w[None].expand(len(self.sitting.labels), -1).cpu(), self.labels().cpu())
         return made
 
     def state(self) -> dict[str, Tensor]:

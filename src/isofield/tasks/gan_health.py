@@ -25,7 +25,7 @@ def health(
     share of the cube's faces that is inside; and of signed distances, at the rendered depth, mean `slope` |grad s| and
     mean `gap` |s| / |grad s|, which Eq. 6 should make small; `beta`.
     """
-    w = torch.stack([generator.latent(seed + k, 1.0, labels[k % len(labels)]) for k in range(LOOKS)])
+    w, _ = sitters(generator, labels, seed)
     scenes, same = generator.scenes(w), labels[:1].expand(LOOKS, -1)
     shots = photographed(generator, scenes, w, same, background, jitter=False)
     found = {
@@ -41,6 +41,15 @@ def health(
         gap = scenes.sdf(scenes.value(surface)).abs() / slope.clamp_min(1e-3)
         found |= {"slope": (weight * slope).sum(), "gap": (weight * gap).sum(), "beta": torch.as_tensor(density.beta)}
     return {name: float(value) for name, value in found.items()}
+
+
+@torch.no_grad()
+def sitters(
+    generator: GeoGen, labels: Float[Tensor, "v 25"], seed: int
+) -> tuple[Float[Tensor, "b latent"], Float[Tensor, "b 25"]]:
+    """Latents that are looked at, always the same, and a camera of each."""
+    chosen = labels[torch.arange(LOOKS, device=labels.device) % len(labels)]
+    return torch.stack([generator.latent(seed + k, 1.0, label) for k, label in enumerate(chosen)]), chosen
 
 
 def ailments(numbers: Mapping[str, float], early: bool) -> list[str]:

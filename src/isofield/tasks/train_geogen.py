@@ -18,6 +18,7 @@ from isofield.checkpoints import newest_checkpoint
 from isofield.errors import InputError, IsofieldError
 from isofield.files import write_json
 from isofield.interrupt import Interruption, interruptible
+from isofield.models.level import settle_level
 from isofield.models.presets import PRESETS, Preset, stored, varied
 from isofield.progress import progress
 from isofield.render.camera import Camera
@@ -27,7 +28,7 @@ from isofield.settings.common import config_of
 from isofield.settings.families import TrainGeoGenSettings
 from isofield.tasks.board import on_board
 from isofield.tasks.gan import DIVERGED, KIMG, Contest, Numbers
-from isofield.tasks.gan_health import ailments, health
+from isofield.tasks.gan_health import ailments, health, sitters
 from isofield.tasks.gan_sheet import sheet
 from isofield.tasks.mesh import peak_memory
 from isofield.tasks.team import Team, follows
@@ -199,6 +200,8 @@ def train_geogen(
             done = step + 1
             due = done % tick == 0 or done == steps
             stop = contest.team.any(interruption.requested) and done < steps
+            if due or stop:
+                settle_level(contest.average, *sitters(contest.average, contest.labels, contest.seed))
             if due and contest.team.leads:
                 advance(done, **_tick(contest, done, sums, run))
             if due:
