@@ -1,14 +1,16 @@
 """GeoGen's Table 2: what density, distance, positional code and the loss of depth do to pictures and to shapes.
 
     python benchmarks/geogen_ablation.py [--work FOLDER] [--kimg 55] [--seeds 2] [--family heads] [--rows PATTERN]
+                                         [--inverted 8]
 
 Each row and seed is a generator of the preset `toy`, trained on pictures of 992 synthetic shapes for the same number of
-pictures. Then one picture of each of 8 other shapes is inverted (`isofield invert`) and the mesh compared with the true
-one by GeoGen's protocol. Everything is kept in the work folder: a command that was stopped goes on where it was, and
-rows are stored as they finish. --rows: a regular expression that the name must match whole; without it the four rows
-of the table. The short studies, by their names: 'no code', 'beta 0.03', 'beta 0.1', 'beta 0.3' (fixed, without the
-loss of depth), 'lambda from 0' and 'lambda from 3/4' (of the run; the table's from 1/2), 'stylesdf', 'finished'
-(geogen, its last tenth with finer rays and a sharper beta, as the preset has it; the table goes without, as published).
+pictures. Then one picture of each of 8 other shapes, or fewer, is inverted (`isofield invert`) and the mesh compared
+with the true one by GeoGen's protocol. Everything is kept in the work folder: a command that was stopped goes on where
+it was, and rows are stored as they finish, in a table for each length. --rows: a regular expression that the name must
+match whole; without it the four rows of the table. The short studies, by their names: 'no code', 'beta 0.03',
+'beta 0.1', 'beta 0.3' (fixed, without the loss of depth), 'lambda from 0' and 'lambda from 3/4' (of the run; the
+table's from 1/2), 'stylesdf', 'finished' (geogen, its last tenth with finer rays and a sharper beta, as the preset has
+it; the table goes without, as published).
 """
 
 import argparse
@@ -16,6 +18,7 @@ import json
 import os
 import re
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +85,7 @@ STUDIES = [
     Row("stylesdf", "stylesdf", settle=0.0),
     Row("finished", recipe={"finish": 0.1}),
 ]
+ORDER = [row.name for row in (*TABLE, *STUDIES)]
 
 
 def prepare(work: Path, family: str) -> None:
@@ -115,12 +119,14 @@ def trained(row: Row, seed: int, kimg: float, lessons: Lessons, folder: Path) ->
     return json.loads(done.read_text())
 
 
-def inverted(work: Path, family: str, prior: Path, steps: int, repeats: int) -> list[dict[str, Any]]:
+def inverted(options: argparse.Namespace, prior: Path) -> list[dict[str, Any]]:
     """Of each held-out shape one picture, from another side each: how like it is, and its mesh against the true one."""
-    return [one_inverted(work, f"{family}_{TRAINED + k:05d}", k % VIEWS, prior, steps, repeats) for k in range(HELD)]
+    shapes = [f"{options.family}_{TRAINED + k:05d}" for k in range(options.inverted)]
+    return [one_inverted(options, shape, k % VIEWS, prior) for k, shape in enumerate(shapes)]
 
 
-def one_inverted(work: Path, shape: str, view: int, prior: Path, steps: int, repeats: int) -> dict[str, Any]:
+def one_inverted(options: argparse.Namespace, shape: str, view: int, prior: Path) -> dict[str, Any]:
+    work, steps = options.work, options.steps
     out = prior.with_name(f"{prior.name}-{shape}")
     found = out / "measured.json"
     if not found.exists():
@@ -132,7 +138,7 @@ def one_inverted(work: Path, shape: str, view: int, prior: Path, steps: int, rep
         except IsofieldError:  # no surface
             return {}
         truth = boundary_mesh(read_mesh(work / "held" / f"{shape}.ply"))
-        numbers = geogen_protocol(read_mesh(out / "mesh.ply"), truth, repeats=repeats, emd_repeats=3)
+        numbers = geogen_protocol(read_mesh(out / "mesh.ply"), truth, repeats=options.repeats, emd_repeats=3)
         write_json(found, {"psnr": report["psnr"], **numbers})
     return json.loads(found.read_text())
 
@@ -146,41 +152,44 @@ def measured(row: Row, seed: int, options: argparse.Namespace, lessons: Lessons)
         generator = load_generator(folder)
         seen = picture_numbers(generator, lessons, PICTURES, random_features(), seed=0)
         shapes = surface_numbers(generator, drawn_shapes(generator, SURFACES, 0), lessons.labels)
-        found = inverted(options.work, options.family, folder, options.steps, options.repeats)
+        found = inverted(options, folder)
         whole = [numbers for numbers in found if numbers]
         means = [float(np.mean([n[key] for n in whole])) if whole else None for key in ("psnr", *GEOMETRY)]
+        lost = len(found) - len(whole) if found else None
         cells = [row.name, seed, options.kimg, cost["cpu_seconds"] / 60, seen["frechet_distance"],
-                 1e3 * seen["kernel_distance"], shapes["depth_gap"], *means, len(found) - len(whole)]  # fmt: skip
+                 1e3 * seen["kernel_distance"], shapes["depth_gap"], *means, lost]  # fmt: skip
         floor = [seen["frechet_distance_floor"], 1e3 * seen["kernel_distance_floor"]]
         write_json(path, {"cells": cells, "floor": floor})
     return json.loads(path.read_text())["cells"]
 
 
 def keep(options: argparse.Namespace) -> None:
-    """Store all rows of this length that are there."""
+    """Store all rows that are there, the longest runs first."""
     results = {}
     for path in options.work.glob("*.json"):
         found = json.loads(path.read_text())
-        if "cells" in found and found["cells"][2] == options.kimg:
-            results[found["cells"][0], found["cells"][1]] = found
-    order = [row.name for row in (*TABLE, *STUDIES)]
-    rows = [results[key]["cells"] for key in sorted(results, key=lambda key: (order.index(key[0]), key[1]))]
-    floor = next(iter(results.values()))["floor"]
-    write_result("geogen_ablation", TITLE, [table(f"{options.family}, toy", COLUMNS, rows)], notes(options, floor))
+        if "cells" in found:
+            name, seed, kimg = found["cells"][:3]
+            results[-kimg, ORDER.index(name), seed] = found
+    tables = [
+        table(f"{options.family}, {-length:g} kimg", COLUMNS, [results[key]["cells"] for key in sorted(keys)])
+        for length, keys in groupby(sorted(results), key=lambda key: key[0])
+    ]
+    write_result("geogen_ablation", TITLE, tables, notes(options, next(iter(results.values()))["floor"]))
 
 
 def notes(options: argparse.Namespace, floor: list[float]) -> list[str]:
     return [
-        f"Preset toy (32 pixels), {options.kimg:g} kimg each on {VIEWS} pictures of each of {TRAINED} synthetic "
-        f"{options.family}; blur, average and the second half of the recipe fitted into the run. eg3d: density without "
+        f"Preset toy (32 pixels) on {VIEWS} pictures of each of {TRAINED} synthetic {options.family}, so many kimg for "
+        "each row; blur, average and the second half of the recipe fitted into the run. eg3d: density without "
         "positional code; density: with it; sdf: signed distance with eikonal loss; geogen: with the loss of depth, "
-        "too, from half of the run on.",
+        "too, from half of the run on. The other rows are geogen's, or (beta) sdf's, with one thing changed.",
         f"Frechet, kernel: `random-conv-0` distances of {PICTURES:,} drawn pictures to as many real ones (no FID, no "
         f"KID); between two halves of the real ones {floor[0]:.3g} and {floor[1]:.3g}. depth gap: between rendered "
-        f"depth and zero level, of {SURFACES} drawn shapes.",
-        f"PSNR and geometry: one picture of each of {HELD} held-out shapes inverted with its camera, {options.steps} + "
-        f"{options.steps} steps; means over them, by GeoGen's protocol (each mesh in a unit sphere of its own, the "
-        "boundary alone of the true one) with "
+        f"depth and surface, of {SURFACES} drawn shapes.",
+        f"PSNR and geometry, where they were measured: one picture of each of {HELD} held-out shapes inverted with its "
+        f"camera, {options.steps} + {options.steps} steps; means over them, by GeoGen's protocol (each mesh in a unit "
+        "sphere of its own, the boundary alone of the true one) with "
         f"{options.repeats} repeats of 20,000 samples, EMD of 2,048 points 3 times.",
         "A row that is missing has not been run yet; running the command again runs what is missing.",
     ]
@@ -194,6 +203,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--inverted", type=int, default=HELD, help="held-out shapes, 0 for none")
     parser.add_argument("--rows", default="|".join(row.name for row in TABLE))
     options = parser.parse_args()
     torch.set_num_threads(1)

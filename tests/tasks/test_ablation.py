@@ -76,10 +76,17 @@ def test_a_row_from_pictures_to_the_table(ablation, tmp_path, monkeypatch):
     assert np.isfinite([sdf[key] for key in ("Frechet", "kernel x1e3", "depth gap", "PSNR, dB", "emd")]).all()
     assert "FID" not in " ".join(ablation.COLUMNS)
     assert "no FID" in " ".join(notes)
+    monkeypatch.setattr(
+        sys, "argv", ["geogen_ablation.py", *arguments, "--rows", "sdf", "--kimg", "0.032", "--inverted", "0"]
+    )
+    ablation.main()
+    first, second = written[-1][2]
+    assert dict(zip(ablation.COLUMNS, first["rows"][0], strict=True))["emd"] is None
+    assert second == table
     monkeypatch.setattr(ablation, "trained", None)  # nothing is made twice
     monkeypatch.setattr(ablation, "inverted", None)
     ablation.main()
-    assert written[-1][2] == [table]
+    assert written[-1][2] == [first, second]
 
 
 def test_rows_stand_in_the_order_of_the_paper_and_another_length_is_another_table(ablation, tmp_path, monkeypatch):
@@ -88,5 +95,7 @@ def test_rows_stand_in_the_order_of_the_paper_and_another_length_is_another_tabl
         write_json(tmp_path / f"{number}.json", {"cells": cells, "floor": [0.1, 0.2]})
     written = []
     monkeypatch.setattr(ablation, "write_result", lambda *arguments: written.append(arguments))
-    ablation.keep(argparse.Namespace(work=tmp_path, kimg=2.0, family="heads", steps=1, repeats=1))
-    assert [row[0] for row in written[-1][2][0]["rows"]] == ["eg3d", "geogen", "lambda from 0"]
+    ablation.keep(argparse.Namespace(work=tmp_path, family="heads", steps=1, repeats=1))
+    tables = written[-1][2]
+    assert [table["title"] for table in tables] == ["heads, 2 kimg", "heads, 1 kimg"]
+    assert [[row[0] for row in table["rows"]] for table in tables] == [["eg3d", "geogen", "lambda from 0"], ["geogen"]]
