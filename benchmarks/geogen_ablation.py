@@ -24,8 +24,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
-from common import table, write_result
+from common import ROOT, table, write_result
 from isofield.cli import main as isofield
 from isofield.errors import InputError, IsofieldError
 from isofield.files import write_json
@@ -34,6 +35,8 @@ from isofield.mesh.read import read_mesh
 from isofield.metrics.evaluate import geogen_protocol
 from isofield.metrics.features import random_features
 from isofield.models.presets import PRESETS, Preset, Variant, stored, varied
+from isofield.render.pictures import view
+from isofield.render.sheet import captioned
 from isofield.runs import load_generator, open_run
 from isofield.settings.families import InvertSettings
 from isofield.tasks.gan import KIMG, Contest
@@ -46,6 +49,7 @@ from isofield.views.read import read_views
 TRAINED, HELD, VIEWS = 992, 8, 10  # shapes; pictures of each
 NEVER = 1e9  # kimg
 PICTURES, SURFACES = 1000, 16  # of a generator, measured
+SHOWN, CELL, SIDE = (0, 2, 3, 5), 200, (40.0, 10.0)  # held-out shapes of the picture; pixels; azimuth and elevation
 TITLE = "Table 2 of GeoGen, in small"
 GEOMETRY = ("chamfer_l1", "mse", "hausdorff", "emd", "msd")
 COLUMNS = ["row", "seed", "kimg", "CPU-min", "Frechet", "kernel x1e3", "depth gap", "PSNR, dB",
@@ -143,9 +147,13 @@ def one_inverted(options: argparse.Namespace, shape: str, view: int, prior: Path
     return json.loads(found.read_text())
 
 
+def name_of(row: Row, seed: int, options: argparse.Namespace) -> str:
+    return f"{row.name.replace(' ', '-').replace('/', '-')}-{seed}-{options.kimg:g}"
+
+
 def measured(row: Row, seed: int, options: argparse.Namespace, lessons: Lessons) -> list[Any]:
     """Cells of the table; stored in the work folder."""
-    folder = options.work / f"{row.name.replace(' ', '-').replace('/', '-')}-{seed}-{options.kimg:g}"
+    folder = options.work / name_of(row, seed, options)
     path = folder.with_suffix(folder.suffix + ".json")
     if not path.exists():
         cost = trained(row, seed, options.kimg, lessons, folder)
@@ -178,6 +186,18 @@ def keep(options: argparse.Namespace) -> None:
     write_result("geogen_ablation", TITLE, tables, notes(options, next(iter(results.values()))["floor"]))
 
 
+def draw(options: argparse.Namespace) -> None:
+    """docs/images/ablation.jpg: some held-out shapes, and what each row of the table makes of a picture of them."""
+    cells, titles = [], []
+    for shape in (f"{options.family}_{TRAINED + k:05d}" for k in SHOWN):
+        meshes = {row.name: options.work / f"{name_of(row, 0, options)}-{shape}" / "mesh.ply" for row in TABLE}
+        for name, path in {"true": options.work / "held" / f"{shape}.ply", **meshes}.items():
+            there = path.exists()
+            cells.append(view(read_mesh(path), CELL, *SIDE, up=(0, 1, 0)) if there else np.full_like(cells[0], 255))
+            titles.append(name if there else f"{name}: none")
+    Image.fromarray(captioned(cells, titles, 1 + len(TABLE))).save(ROOT / "docs/images/ablation.jpg", quality=88)
+
+
 def notes(options: argparse.Namespace, floor: list[float]) -> list[str]:
     return [
         f"Preset toy (32 pixels) on {VIEWS} pictures of each of {TRAINED} synthetic {options.family}, so many kimg for "
@@ -191,6 +211,7 @@ def notes(options: argparse.Namespace, floor: list[float]) -> list[str]:
         f"camera, {options.steps} + {options.steps} steps; means over them, by GeoGen's protocol (each mesh in a unit "
         "sphere of its own, the boundary alone of the true one) with "
         f"{options.repeats} repeats of 20,000 samples, EMD of 2,048 points 3 times.",
+        "Some of the inverted shapes, of the first seed: docs/images/ablation.jpg.",
         "A row that is missing has not been run yet; running the command again runs what is missing.",
     ]
 
@@ -215,6 +236,8 @@ def main() -> None:
             if re.fullmatch(options.rows, row.name):
                 print(*measured(row, seed, options, lessons), flush=True)
                 keep(options)
+    if options.inverted > max(SHOWN):
+        draw(options)
 
 
 if __name__ == "__main__":
