@@ -9,8 +9,9 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "results.md"
 HEAD = """# Results
 
-Made by `make bench` from `benchmarks/results/*.json`; do not edit by hand. Lengths are in the unit frame of the
-true shape (farthest vertex at radius 1/1.03) unless a column says otherwise.
+Made by `tools/results.py` from `benchmarks/results/*.json`; do not edit by hand. `make bench` measures anew what needs
+no trained model; the others name their command. Lengths are in the unit frame of the true shape (farthest vertex at
+radius 1/1.03) unless a column says otherwise.
 """
 
 

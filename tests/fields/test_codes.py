@@ -20,7 +20,7 @@ from isofield.fields.codes.pose import Pose
 from isofield.fields.codes.prior import GaussianPrior, priors_of
 from isofield.fields.codes.problem import Problem, State
 from isofield.fields.codes.tune import tuned_decoder
-from isofield.fields.decoder import ColorBranch, LatentDecoder
+from isofield.fields.decoder import ColorBranch, LatentDecoder, harmonics
 from isofield.fields.encodings import Identity
 from isofield.fields.mlp import MLP
 from isofield.fields.space import Member, ShapeSpace
@@ -216,6 +216,7 @@ def test_the_class_is_told_by_the_cost():
         assert set(found.costs) == {"box", "round"}
         assert min(found.costs, key=lambda name: found.costs[name]) == label
         torch.testing.assert_close(found.code, CODE, atol=0.05, rtol=0)
+        assert set(fit_code(space, observed(space, CODE, label), Options(starts=1)).costs) == {"box", "round"}
     forced = fit_code(space, observed(space, CODE, "round"), Options(label="box"))
     assert (forced.label, list(forced.costs)) == ("box", ["box"])
     with pytest.raises(InputError, match="'sofa' is unknown here; name one of box, round, or auto"):
@@ -303,6 +304,18 @@ def test_a_code_of_colour_is_found():
     assert off < 0.01
     again = space.decode(space.codes[2], hue=hue).color(points, toward)
     assert (again - rgb).abs().mean() < 0.2 * (space.decode(space.codes[2]).color(points, toward) - rgb).abs().mean()
+
+
+def test_without_a_view_direction_colour_is_that_of_the_mean_over_all():
+    torch.manual_seed(0)
+    painter, features, codes = ColorBranch(6, 4, directed=True), torch.randn(1, 50, 6), torch.randn(1, 4)
+    assert painter.of_direction is not None
+    everywhere = torch.nn.functional.normalize(torch.randn(200_000, 3), dim=1)
+    mean = painter.of_direction(harmonics(everywhere)).mean(0)
+    hidden = painter.entry(features) + painter.of_code(codes)[:, None] + mean
+    expected = painter.network(torch.relu(hidden)[0]).sigmoid()
+    torch.testing.assert_close(painter(features, codes)[0], expected, atol=2e-3, rtol=0)
+    assert (painter(features, codes, everywhere[None, :50])[0] - expected).abs().max() > 0.01
 
 
 def test_nothing_observed_is_refused():

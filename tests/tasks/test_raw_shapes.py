@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,53 @@ def test_the_loss_is_the_same_for_a_shape_and_its_negative_only_without_sign(raw
             torch.manual_seed(1)
             found.append(recipe.loss(space, data).item())
         assert (found[0] == pytest.approx(found[1], rel=1e-5)) == (not shape.signed)
+
+
+def test_normals_are_asked_of_the_shapes_that_have_them(raw):
+    """The switch tau of arXiv 2410.12725, beside a plain computation for the one shape with normals."""
+    store = SampleStore(raw / "store")
+    (own,) = (number for number, shape in enumerate(store.shapes) if shape.signed)
+    torch.manual_seed(0)
+    space, data = new_space(preset("sal"), store), StoreData(store)
+    recipe, found = SharedDistances(shapes=4, points=200, normal_weight=1.0), []
+    for weight in (1.0, 0.0):
+        torch.manual_seed(1)
+        found.append(replace(recipe, normal_weight=weight).loss(space, data))
+    torch.manual_seed(1)
+    chosen = recipe._choose(torch.zeros(4))
+    batch, place = data.draw(chosen, 200), chosen.tolist().index(own)
+    surface = batch.closest[place].clone().requires_grad_()
+    value = space.decoder(surface[None], space.latents(chosen)[place][None])
+    (slope,) = torch.autograd.grad(value.sum(), surface)
+    expected = (slope - batch.normals[place]).norm(dim=1).mean() / 4
+    torch.testing.assert_close(found[0] - found[1], expected, rtol=1e-4, atol=1e-5)
+    assert expected > 0.01
+    found[0].backward()
+    assert all(p.grad.isfinite().all() for p in space.parameters() if p.grad is not None)
+
+
+def test_normals_that_no_shape_has_are_refused(raw, tmp_path, capsys):
+    assert run("sample", raw / "cloud60.xyz", "-o", tmp_path / "store", "--count", 500) == 0
+    assert run("train", "auto-decoder", tmp_path / "store", "-o", tmp_path / "run", "--steps", 2, "--normals", 0.1) == 2
+    assert "has no normals" in capsys.readouterr().err
+
+
+def test_colours_are_learned_from_the_shapes_that_have_them(tmp_path, capsys):
+    painted, bare = ellipsoid(0.8), ellipsoid(0.7)
+    painted.visual.vertex_colors = np.tile(np.array([[200, 30, 60, 255]], np.uint8), (len(painted.vertices), 1))
+    for name, mesh in (("painted", painted), ("bare", bare)):
+        mesh.export(tmp_path / f"{name}.ply")
+    assert run("sample", tmp_path, "-o", tmp_path / "store", "--count", 2000, "--jobs", 1) == 0
+    store = SampleStore(tmp_path / "store")
+    torch.manual_seed(0)
+    space = new_space(preset("default"), store, color="plain")
+    SharedDistances(shapes=2, points=400, code_weight=0.0).loss(space, StoreData(store)).backward()
+    assert {shape.name: bool(row.any()) for shape, row in zip(store.shapes, space.hues.grad, strict=True)} == {
+        "painted": True, "bare": False,
+    }  # fmt: skip
+    assert run("sample", tmp_path / "bare.ply", "-o", tmp_path / "no", "--count", 500) == 0
+    assert run("train", "auto-decoder", tmp_path / "no", "-o", tmp_path / "run", "--steps", 2, "--color", "plain") == 2
+    assert "no shape of" in capsys.readouterr().err
 
 
 def test_a_space_starts_inside_what_encloses_something(raw):

@@ -257,8 +257,12 @@ def test_in_python_a_space_reconstructs_points(prior, tmp_path):
     space = ShapeSpace.load(prior)
     with np.load(cloud(FLAT, tmp_path / "scan.npz")) as arrays:
         found = space.reconstruct(arrays["points"], arrays["normals"])
+        tuned = space.reconstruct(arrays["points"], arrays["normals"], finetune=5)
     np.testing.assert_allclose(found.mesh(40).bounds, [np.negative(FLAT), FLAT], atol=0.02)
     assert found.label == "flat"
+    assert found.space.decoder is space.decoder
+    assert tuned.space.decoder is tuned.field.decoder, "its doubts are those of the shape that it gives"
+    assert not torch.equal(tuned.space.decoder.network.layers[0].weight, space.decoder.network.layers[0].weight)
 
 
 def test_what_cannot_be_reconstructed_is_refused_in_one_line(prior, tmp_path, capsys):

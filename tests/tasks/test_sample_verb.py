@@ -20,6 +20,7 @@ from isofield.locking import locked
 from isofield.runs import load_space
 from isofield.samples import deepsdf
 from isofield.samples.store import SampleStore, read_arrays, write_shape
+from isofield.tasks import sample as sample_task
 from isofield.tasks.sample import NEAR
 from needs import posix
 
@@ -118,6 +119,22 @@ def test_one_bad_mesh_is_named_and_left_out_and_only_what_is_missing_is_made(mes
     assert after["balls-0.safetensors"] != whole["balls-0.safetensors"], "its mesh is another"
     assert sample(mine, "-o", tmp_path / "store", "--count", 600) == 2
     assert "count 500 -> 600" in capsys.readouterr().err
+
+
+def test_what_nobody_foresaw_costs_one_mesh_and_not_the_others(meshes, tmp_path, capsys, monkeypatch):
+    usual = sample_task._columns
+
+    def fails(job):
+        if job.source.stem == "1":
+            raise RuntimeError("a cosmic ray")
+        return usual(job)
+
+    monkeypatch.setattr(sample_task, "_columns", fails)
+    assert sample(meshes, "-o", tmp_path / "store", "--count", 500, "--jobs", 1, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["shapes"] + len(report["failed"]) == 4
+    assert all("1.ply: RuntimeError: a cosmic ray" in fault for fault in report["failed"].values())
+    assert report["failed"]
 
 
 @posix

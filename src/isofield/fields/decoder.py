@@ -83,7 +83,8 @@ class LatentDecoder(nn.Module):
 class ColorBranch(nn.Module):
     """sRGB in [0, 1] from a decoder's features, a code of colour and, where `directed`, the view direction.
 
-    features: how many the decoder has. The code and the direction enter as linear functions added to the hidden layer.
+    features: how many the decoder has. The code and the direction enter as linear functions added to the hidden layer;
+    without a direction that is their mean over all.
     """
 
     def __init__(self, features: int, code: int, width: int = 64, directed: bool = False):
@@ -100,8 +101,9 @@ class ColorBranch(nn.Module):
         directions: Float[Tensor, "s p 3"] | None = None,
     ) -> Float[Tensor, "s p 3"]:
         hidden = self.entry(features) + self.of_code(codes)[:, None]
-        if self.of_direction is not None and directions is not None:
-            hidden = hidden + self.of_direction(harmonics(directions))
+        if self.of_direction is not None:
+            mean = self.of_direction.weight[:, 0]  # all harmonics but the first are 0 in the mean
+            hidden = hidden + (mean if directions is None else self.of_direction(harmonics(directions)))
         return self.network(torch.relu(hidden).flatten(0, 1)).sigmoid().unflatten(0, features.shape[:2])
 
     def spec(self) -> dict[str, Any]:

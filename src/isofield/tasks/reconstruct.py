@@ -6,6 +6,7 @@ Of points seen.glb too: what was seen grey, what was invented red.
 """
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -128,17 +129,20 @@ def reconstruct_points(
     *,
     sensors: Shaped[np.ndarray, "n 3"] | None = None,
     align: bool = False,
+    finetune: int = 0,
     options: Options | None = None,
 ) -> Reconstruction:
     """The shape of a space that explains points of its surface best, in the coordinates of the points.
 
     points: in the frame of the space, unless `align` is to find rotation, translation and scale. normals: outward unit
-    normals. sensors: what saw each point, so that the way there is free. Raises InputError as the command does.
+    normals. sensors: what saw each point, so that the way there is free. finetune: steps of the decoder, for what no
+    code expresses. Raises InputError as the command does.
     """
     columns = (None if part is None else np.asarray(part, np.float64) for part in (normals, sensors))
     given, seen_from = columns
     cloud = Cloud(np.asarray(points, np.float64), normals=given, sensors=seen_from, source="points")
-    return _reconstructed(space, scan_of_points(cloud, align=align), options or Options(), align=align)
+    scan = scan_of_points(cloud, align=align)
+    return _reconstructed(space, scan, options or Options(), align=align, finetune=finetune)
 
 
 def _reconstructed(
@@ -157,6 +161,8 @@ def _reconstructed(
     )
     if finetune:
         decoder, tuning = tuned_decoder(decoder, latent, placed.seen, finetune, options.seed)
+        space = deepcopy(space)  # whose doubts are those of the shape that is given
+        space.decoder = decoder
     hue, facts = _hue(space, latent, placed.seen.colors, options.seed)
     shape = ShapeField(decoder, latent, space.painter, hue, placed.frame)
     field = shape if found.pose is None else TurnedField(shape, found.pose.rotation, placed.frame)

@@ -115,6 +115,8 @@ def sample_shape(job: SampleJob) -> Sampled:
         return Sampled(_entry(job), made=made)
     except (IsofieldError, OSError) as error:
         return Sampled(None, str(error))
+    except Exception as error:  # of a thousand meshes one that nobody foresaw must not cost the others
+        return Sampled(None, f"{job.source}: {type(error).__name__}: {error}")
 
 
 def _columns(job: SampleJob) -> tuple[Columns, UnitFrame, bool]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from isofield import losses
@@ -19,7 +19,7 @@ MEMORY = 0.9  # of the running mean of a shape's loss, each time it is drawn
 
 
 class Batch(NamedTuple):
-    """Samples of some shapes; what the store does not have of all of them is None. colors: sRGB in [0, 1]."""
+    """Samples of some shapes; what none of them has is None, and 0 where one has not. colors: sRGB in [0, 1]."""
 
     points: Float[Tensor, "s p 3"]
     sdf: Float[Tensor, "s p"]
@@ -32,12 +32,14 @@ class Batch(NamedTuple):
 class StoreData:
     """Batches of a store: of each shape a run of rows from a random place, so that only those are read.
 
-    Of the shapes asked for, a process of a team gets its share.
+    Of the shapes asked for, a process of a team gets its share. signed, normals, colored: which shapes are.
     """
 
     def __init__(self, store: SampleStore, team: Team | None = None):
         self.store, self.team = store, team or Team()
         self.signed = torch.tensor([shape.signed for shape in store.shapes])
+        self.normals = torch.tensor([{"closest", "normals"} <= set(shape.columns) for shape in store.shapes])
+        self.colored = torch.tensor(["colors" in shape.columns for shape in store.shapes])
 
     def draw(self, shapes: Int[Tensor, " s"], count: int) -> Batch:
         """At most `count` samples of each."""
@@ -47,8 +49,9 @@ class StoreData:
         starts = torch.tensor([int(place * (total - count + 1)) for place, total in zip(places, counts, strict=True)])
         own = zip(self.team.share(shapes).tolist(), self.team.share(starts).tolist(), strict=True)
         rows = [self.store.rows(shape, start, count) for shape, start in own]
-        known = set.intersection(*(set(row) for row in rows))
-        stacked = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in known}
+        known = {name: row[name] for row in rows for name in row}
+        full = [{name: row.get(name, np.zeros_like(one)) for name, one in known.items()} for row in rows]
+        stacked = {name: torch.from_numpy(np.stack([row[name] for row in full])) for name in known}
         stacked = {name: values.to(self.team.device) for name, values in stacked.items()}
         if "colors" in stacked:
             stacked["colors"] = stacked["colors"] / 255
@@ -105,9 +108,11 @@ class SharedDistances:
         if self.eikonal_weight:
             loss = loss + self.eikonal_weight * losses.eikonal(_slopes(found, points).flatten(0, 1))
         if self.normal_weight:
-            loss = loss + self.normal_weight * self._normal_loss(space, latents, batch)
+            if not data.normals.any():
+                raise InputError("the store", "has no normals", "sample meshes, not DeepSDF's files, or train without")
+            loss = loss + self.normal_weight * self._normal_loss(space, data.normals[chosen], latents, batch)
         if space.painter is not None:
-            loss = loss + self._color_loss(space, chosen, latents, points.detach(), batch)
+            loss = loss + self._color_loss(space, chosen, data.colored[chosen], latents, points.detach(), batch)
         return loss * (len(chosen) / len(together))
 
     def _choose(self, difficulty: Tensor) -> Tensor:
@@ -118,26 +123,31 @@ class SharedDistances:
         weights = (1 - self.balance) / len(hard) + self.balance * hard / hard.sum()
         return torch.multinomial(weights, count)
 
-    def _normal_loss(self, space: ShapeSpace, latents: Tensor, batch: Batch) -> Tensor:
+    def _normal_loss(self, space: ShapeSpace, known: Bool[Tensor, " s"], latents: Tensor, batch: Batch) -> Tensor:
+        """known: which of the shapes have normals; tau is 0 for the others."""
         if batch.closest is None or batch.normals is None:
-            raise InputError("the store", "has no normals", "sample meshes, not DeepSDF's files, or train without them")
+            return latents.new_zeros(())
         surface = batch.closest.clone().requires_grad_()
         slopes = _slopes(space.decoder(surface, latents), surface)
-        return losses.normal_alignment(slopes.flatten(0, 1), batch.normals.flatten(0, 1))
+        tau = known.to(slopes.device)[:, None].expand(slopes.shape[:2]).flatten()
+        return losses.normal_alignment(slopes.flatten(0, 1), batch.normals.flatten(0, 1), tau)
 
     def _color_loss(
-        self, space: ShapeSpace, chosen: Tensor, latents: Tensor, points: Tensor, batch: Batch
-    ) -> Float[Tensor, ""]:
-        if batch.colors is None:
-            raise InputError("the store", "has shapes without colours", "sample coloured meshes, or train without")
+        self, space: ShapeSpace, chosen: Tensor, known: Bool[Tensor, " s"], latents: Tensor, points: Tensor,
+        batch: Batch,
+    ) -> Float[Tensor, ""]:  # fmt: skip
+        """known: which of the shapes have colours; nothing is asked of the others."""
         assert space.painter is not None
         assert space.hues is not None
+        shortness = self.code_weight * space.hues[chosen].norm(dim=1).mean()
+        if batch.colors is None:
+            return shortness
         some = slice(None, None, self.color_share)
         features = space.decoder.decode(points[:, some], latents).features
         directions = None if batch.directions is None else batch.directions[:, some]
         found = space.painter(features, space.hues[chosen], directions)
-        loss = losses.l1(found.flatten(), batch.colors[:, some].flatten())
-        return loss + self.code_weight * space.hues[chosen].norm(dim=1).mean()
+        off = (found - batch.colors[:, some]).abs() * known.to(found)[:, None, None]
+        return off.mean() + shortness
 
 
 def deepsdf_recipe() -> SharedDistances:

@@ -95,14 +95,16 @@ def preset_name(settings: TrainSpaceSettings, store: SampleStore) -> str:
 def new_space(made: Preset, store: SampleStore, classes: ClassTable | None = None, color: str = "none") -> ShapeSpace:
     """The space of a preset for the shapes of a store, drawn from torch's global generator.
 
-    color: none, plain or directed. Raises InputError where the store has no colours.
+    color: none, plain or directed. Raises InputError where no shape of the store has colours.
     """
     members = [Member(shape.name, shape.label, shape.frame) for shape in store.shapes]
     decoder = made.decoder(made.code + (classes.width if classes else 0))
     painter = None
     if color != "none":
-        if bare := [shape.name for shape in store.shapes if "colors" not in shape.columns]:
-            raise InputError("--color", f"{bare[0]} has no colours", "train without, or on coloured shapes alone")
+        if not any("colors" in shape.columns for shape in store.shapes):
+            raise InputError(
+                "--color", f"no shape of {store.folder} has colours", "train without, or sample coloured ones"
+            )
         painter = ColorBranch(decoder.network.width, HUES, directed=color == "directed")
     return ShapeSpace(decoder, members, classes=classes, painter=painter)
 

@@ -41,8 +41,9 @@ class CodeFit:
 
 @dataclass(frozen=True)
 class Options:
-    """How a code is searched. label: the class, if known. starts: codes to start from. passes: of refinement, each on
-    other points, half of them those that the last one fitted worst. thin: see `Problem`."""
+    """How a code is searched. label: the class, if known. starts: codes to start from, of each class at least one.
+    passes: of refinement, each on other points, half of them those that the last one fitted worst. thin: see `Problem`.
+    """
 
     label: Label = None
     starts: int = STARTS
@@ -171,7 +172,7 @@ def candidates(space: ShapeSpace, priors: dict[Label, GaussianPrior]) -> list[tu
 
 
 def _starts(search: Search) -> list[tuple[State, Label]]:
-    """The best of each class, then the others that fit best."""
+    """The best of each class, whatever number was asked for, then the others that fit best."""
     seen, ranked = search.seen.take(PROBES, search.generator), []
     for code, label in candidates(search.space, search.priors):
         problem, state = search.problem(seen, label), State(code)
@@ -180,4 +181,4 @@ def _starts(search: Search) -> list[tuple[State, Label]]:
     ranked.sort(key=lambda entry: entry[0])
     first = [next(i for i, entry in enumerate(ranked) if entry[2] == label) for label in search.priors]
     order = sorted(first) + [i for i in range(len(ranked)) if i not in first]
-    return [ranked[i][1:] for i in order[: max(search.options.starts, 1)]]
+    return [ranked[i][1:] for i in order[: max(search.options.starts, len(first))]]
