@@ -140,8 +140,8 @@ def saving(space: ShapeSpace, found: CodeFit) -> float:
 
 
 def thin_tables(space: ShapeSpace, thin: list[Held], beyond: list[Held]) -> list[dict]:
-    """What restarts, passes of refinement, the loss for thin parts and the network tuned to the shape bring. The class is
-    given where the space has it, so that one fit is one."""
+    """What restarts, passes of refinement, the loss for thin parts and the network tuned to the shape bring. The
+    class is given where the space has it, so that one fit is one."""
     ways = {f"{count} fit" if count == 1 else f"{count} starts": Options(starts=count) for count in (1, 2, 4, 8)}
     ways |= {f"1 fit, {passes} passes": Options(starts=1, passes=passes) for passes in (2, 4)}
     ways["1 fit, 2 passes, loss for thin parts"] = Options(starts=1, passes=2, thin=2.0)
