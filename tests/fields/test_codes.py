@@ -240,6 +240,13 @@ def test_a_similarity_is_found_again(turn):
     torch.testing.assert_close(found.code, CODE, atol=0.3, rtol=0)
 
 
+def test_every_class_is_tried_when_a_scan_is_aligned_too():
+    space = solids(("box", "round"))
+    found = fit_code_and_pose(space, observed(space, CODE, "box", 2000), Options(starts=1))
+    assert set(found.costs) == {"box", "round"}
+    assert found.label == "box"
+
+
 def test_rotations_are_different_rotations():
     turns = rotations()
     torch.testing.assert_close(turns @ turns.transpose(1, 2), torch.eye(3).expand(len(turns), 3, 3), atol=1e-6, rtol=0)

@@ -1,5 +1,6 @@
 """Processes that train together: what they add up to is what one does alone."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -152,3 +153,16 @@ def test_killed_three_times_and_gone_on_with_is_the_same(store, tmp_path, proces
 
 def written(log: Path) -> float:
     return log.stat().st_mtime if log.exists() else 0.0
+
+
+def test_half_the_bits_teach_nearly_as_well(store, tmp_path, capsys):
+    errors, states = [], []
+    for precision in ("32", "bf16"):
+        run = tmp_path / precision
+        assert main([*command(store, run, "--steps", "150", "--precision", precision, "--json")[3:]]) == 0
+        errors.append(json.loads(capsys.readouterr().out)["sdf_error_near"])
+        states.append(state(run))
+    assert errors[1] < 1.5 * errors[0] < 0.15
+    weight = next(name for name in states[0] if states[0][name].numel() > 50)
+    assert states[0][weight].dtype == states[1][weight].dtype == torch.float32
+    assert (states[0][weight] - states[1][weight]).abs().max() > 0

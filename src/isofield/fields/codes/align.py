@@ -52,12 +52,16 @@ def rotations() -> Float[Tensor, "r 3 3"]:
 
 
 def _starts(search: Search, count: int) -> list[tuple[State, Label]]:
-    """In each of so many rotations the best of the trained shapes."""
+    """In each of so many rotations the best of the trained shapes; of a class that has none of these its best in the
+    best rotation."""
     seen = search.seen.take(PROBES, search.generator)
     shapes = candidates(search.space, search.priors)
     few = _spread_out(shapes)
     turns = sorted(rotations(), key=lambda rotation: _ranked(search, seen, rotation, few)[0][0])[:count]
-    return [entry[1:] for rotation in turns for entry in _ranked(search, seen, rotation, shapes)[:EACH]]
+    ranked = [_ranked(search, seen, rotation, shapes) for rotation in turns]
+    starts = [entry[1:] for entries in ranked for entry in entries[:EACH]]
+    left_out = set(search.priors) - {label for _, label in starts}
+    return starts + [next(entry[1:] for entry in ranked[0] if entry[2] == label) for label in sorted(left_out, key=str)]
 
 
 def _ranked(
