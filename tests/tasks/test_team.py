@@ -23,6 +23,7 @@ from isofield.fields.space import Member, ShapeSpace
 from isofield.runs import list_checkpoints
 from isofield.samples.store import SampleStore
 from isofield.tasks.space_objectives import SharedDistances, StoreData
+from isofield.tasks.space_presets import new_space, preset
 from isofield.tasks.team import Team
 from isofield.tasks.training import Length, Training
 from needs import no_gpu, posix
@@ -68,6 +69,25 @@ def test_losses_and_gradients_of_all_shares_add_up_to_those_of_the_whole_batch(s
     whole, one, other = parts
     torch.testing.assert_close(one[0] + other[0], whole[0], atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(one[1] + other[1], whole[1], atol=1e-6, rtol=1e-5)
+
+
+def test_a_share_without_colours_adds_up_with_one_that_has_them(tmp_path):
+    """Every process has every gradient, or sums over processes would not match."""
+    for k in range(3):
+        ball = trimesh.creation.icosphere(2)
+        mesh = trimesh.Trimesh(ball.vertices * (1, 0.5 + 0.1 * k, 1), ball.faces, process=False)
+        if k == 0:
+            mesh.visual.vertex_colors = np.tile(np.array([[200, 30, 60, 255]], np.uint8), (len(mesh.vertices), 1))
+        mesh.export(tmp_path / f"{k}.ply")
+    assert main(["sample", str(tmp_path), "-o", str(tmp_path / "store"), "--count", "500", "--jobs", "1"]) == 0
+    samples, parts = SampleStore(tmp_path / "store"), []
+    for team in (Team(), Told(0, 3), Told(1, 3), Told(2, 3)):
+        torch.manual_seed(0)
+        space = new_space(preset("default"), samples, color="directed")
+        torch.manual_seed(1)
+        SharedDistances(shapes=3, points=64).loss(space, StoreData(samples, team)).backward()
+        parts.append(torch.cat([parameter.grad.flatten() for parameter in space.parameters()]))
+    torch.testing.assert_close(sum(parts[1:]), parts[0], atol=1e-6, rtol=1e-4)
 
 
 class Told(Team):

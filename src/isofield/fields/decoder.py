@@ -102,8 +102,8 @@ class ColorBranch(nn.Module):
     ) -> Float[Tensor, "s p 3"]:
         hidden = self.entry(features) + self.of_code(codes)[:, None]
         if self.of_direction is not None:
-            mean = self.of_direction.weight[:, 0]  # all harmonics but the first are 0 in the mean
-            hidden = hidden + (mean if directions is None else self.of_direction(harmonics(directions)))
+            nowhere = features.new_zeros(3) if directions is None else directions
+            hidden = hidden + self.of_direction(harmonics(nowhere))
         return self.network(torch.relu(hidden).flatten(0, 1)).sigmoid().unflatten(0, features.shape[:2])
 
     def spec(self) -> dict[str, Any]:
@@ -116,9 +116,12 @@ class ColorBranch(nn.Module):
 
 
 def harmonics(directions: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 9"]:
-    """1, x, y, z, xy, yz, xz, x^2 - y^2, 3 z^2 - 1: spherical harmonics up to degree 2 but for their factors."""
+    """1, x, y, z, xy, yz, xz, x^2 - y^2, 2 z^2 - x^2 - y^2: spherical harmonics up to degree 2 but for their factors.
+
+    Of the zero vector, which is no direction, they are the mean over all directions.
+    """
     x, y, z = directions.unbind(-1)
-    return torch.stack([torch.ones_like(x), x, y, z, x * y, y * z, x * z, x * x - y * y, 3 * z * z - 1], -1)
+    return torch.stack([torch.ones_like(x), x, y, z, x * y, y * z, x * z, x * x - y * y, 2 * z * z - x * x - y * y], -1)
 
 
 def _shift(code: int, width: int, activation: nn.Module) -> nn.Linear:

@@ -19,7 +19,7 @@ MEMORY = 0.9  # of the running mean of a shape's loss, each time it is drawn
 
 
 class Batch(NamedTuple):
-    """Samples of some shapes; what none of them has is None, and 0 where one has not. colors: sRGB in [0, 1]."""
+    """Samples of some shapes; 0 what a shape has not, None what no shape of the store has. colors: sRGB in [0, 1]."""
 
     points: Float[Tensor, "s p 3"]
     sdf: Float[Tensor, "s p"]
@@ -40,6 +40,8 @@ class StoreData:
         self.signed = torch.tensor([shape.signed for shape in store.shapes])
         self.normals = torch.tensor([{"closest", "normals"} <= set(shape.columns) for shape in store.shapes])
         self.colored = torch.tensor(["colors" in shape.columns for shape in store.shapes])
+        owners = {name: number for number, shape in enumerate(store.shapes) for name in shape.columns}
+        self._blank = {name: np.zeros_like(store.rows(number, 0, 1)[name]) for name, number in owners.items()}
 
     def draw(self, shapes: Int[Tensor, " s"], count: int) -> Batch:
         """At most `count` samples of each."""
@@ -49,9 +51,8 @@ class StoreData:
         starts = torch.tensor([int(place * (total - count + 1)) for place, total in zip(places, counts, strict=True)])
         own = zip(self.team.share(shapes).tolist(), self.team.share(starts).tolist(), strict=True)
         rows = [self.store.rows(shape, start, count) for shape, start in own]
-        known = {name: row[name] for row in rows for name in row}
-        full = [{name: row.get(name, np.zeros_like(one)) for name, one in known.items()} for row in rows]
-        stacked = {name: torch.from_numpy(np.stack([row[name] for row in full])) for name in known}
+        blank = {name: zero.repeat(count, 0) for name, zero in self._blank.items()}
+        stacked = {name: torch.from_numpy(np.stack([(blank | row)[name] for row in rows])) for name in blank}
         stacked = {name: values.to(self.team.device) for name, values in stacked.items()}
         if "colors" in stacked:
             stacked["colors"] = stacked["colors"] / 255
@@ -112,6 +113,8 @@ class SharedDistances:
                 raise InputError("the store", "has no normals", "sample meshes, not DeepSDF's files, or train without")
             loss = loss + self.normal_weight * self._normal_loss(space, data.normals[chosen], latents, batch)
         if space.painter is not None:
+            if not data.colored.any():
+                raise InputError("the store", "has no colours", "sample coloured meshes, or train without")
             loss = loss + self._color_loss(space, chosen, data.colored[chosen], latents, points.detach(), batch)
         return loss * (len(chosen) / len(together))
 
@@ -125,8 +128,8 @@ class SharedDistances:
 
     def _normal_loss(self, space: ShapeSpace, known: Bool[Tensor, " s"], latents: Tensor, batch: Batch) -> Tensor:
         """known: which of the shapes have normals; tau is 0 for the others."""
-        if batch.closest is None or batch.normals is None:
-            return latents.new_zeros(())
+        assert batch.closest is not None
+        assert batch.normals is not None
         surface = batch.closest.clone().requires_grad_()
         slopes = _slopes(space.decoder(surface, latents), surface)
         tau = known.to(slopes.device)[:, None].expand(slopes.shape[:2]).flatten()
@@ -139,15 +142,13 @@ class SharedDistances:
         """known: which of the shapes have colours; nothing is asked of the others."""
         assert space.painter is not None
         assert space.hues is not None
-        shortness = self.code_weight * space.hues[chosen].norm(dim=1).mean()
-        if batch.colors is None:
-            return shortness
+        assert batch.colors is not None
         some = slice(None, None, self.color_share)
         features = space.decoder.decode(points[:, some], latents).features
         directions = None if batch.directions is None else batch.directions[:, some]
         found = space.painter(features, space.hues[chosen], directions)
         off = (found - batch.colors[:, some]).abs() * known.to(found)[:, None, None]
-        return off.mean() + shortness
+        return off.mean() + self.code_weight * space.hues[chosen].norm(dim=1).mean()
 
 
 def deepsdf_recipe() -> SharedDistances:
