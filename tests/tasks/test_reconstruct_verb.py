@@ -1,6 +1,7 @@
 """`isofield reconstruct`: scans of boxes become shapes of a space of boxes, whose decoder's weights are set by hand."""
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from isofield.samples import deepsdf
 from isofield.samples.store import columns_of, write_shape
 from isofield.tasks import cloud_results
 from isofield.tasks import reconstruct as verb
-from isofield.tasks.scans import read_depth
+from isofield.tasks.scans import read_depth, read_scan
 
 HALF, SIZE, CLASS = 0.5, 0.05, {"flat": -0.15, "tall": 0.15}  # half the sides, what a code of 1 and a class add to them
 TALL, FLAT = (0.53, 0.66, 0.45), (0.54, 0.31, 0.46)  # boxes of the family
@@ -208,6 +209,29 @@ def test_a_depth_picture_is_completed(reconstruct, tmp_path):
     np.testing.assert_allclose(read_mesh(out / "mesh.ply").bounds, truth, atol=0.06)
 
 
+def test_the_camera_of_a_depth_picture_may_lie_in_a_file_of_its_own(reconstruct, tmp_path):
+    """25 numbers, or a dataset.json that names it; the same shape as where the picture lies in its set."""
+    box(TALL).export(tmp_path / "tall.ply")
+    assert run("render", tmp_path / "tall.ply", "-o", tmp_path / "views", "--views", 2, "--size", 32) == 0
+    second = next((tmp_path / "views").rglob("001.depth.npy"))
+    labels = dict(json.loads((tmp_path / "views" / "dataset.json").read_text())["labels"])
+    apart = tmp_path / "apart" / second.name
+    apart.parent.mkdir()
+    shutil.copy(second, apart)
+    shutil.copy(second.with_name("001.png"), apart.with_name("001.png"))
+    cameras = {"numbers.json": labels["tall/001.png"], "named.json": {"labels": [["001.png", labels["tall/001.png"]]]}}
+    inside, out = reconstruct(second)
+    expected = (out / "mesh.ply").read_bytes()
+    for name, content in cameras.items():
+        (tmp_path / name).write_text(json.dumps(content))
+        report, out = reconstruct(apart, "--camera", tmp_path / name, "--restart")
+        assert report["residual"] == inside["residual"]
+        assert (out / "mesh.ply").read_bytes() == expected
+    (tmp_path / "numbers.json").write_text(json.dumps(labels["tall/000.png"]))
+    other, _ = reconstruct(apart, "--camera", tmp_path / "numbers.json", "--restart")
+    assert other["residual"] > 2 * inside["residual"], "another camera sees another shape"
+
+
 def test_space_that_a_view_looks_through_is_free_as_far_as_the_picture_tells(tmp_path):
     box(TALL).export(tmp_path / "tall.ply")
     assert run("render", tmp_path / "tall.ply", "-o", tmp_path / "views", "--views", 1, "--size", 128) == 0
@@ -247,6 +271,13 @@ def test_a_tuned_network_is_stored_with_the_result(reconstruct, tmp_path):
     tuned, out = reconstruct(tmp_path / "ball.ply", "--finetune", 60, "--restart")
     assert tuned["evaluations"] > plain["evaluations"] + 60 * 3 * 2048
     assert tuned["point_to_surface"] < plain["point_to_surface"]
+    seen = read_scan(tmp_path / "ball.ply").seen
+    with torch.no_grad():
+        found = load(out).sdf(seen.points)
+    beyond = (0.1 - found * seen.sdf.sign()).clamp_min(0)
+    off = torch.where(seen.sdf.abs() > 0.1, beyond, (found - seen.sdf).abs()).mean()
+    assert tuned["residual"] == pytest.approx(off.item(), rel=1e-4)
+    assert tuned["residual"] < plain["residual"]
     assert not torch.equal(load(out).decoder.network.layers[0].weight, before)
     with torch.no_grad():
         vertices = torch.from_numpy(load(out).frame.to_unit(read_mesh(out / "mesh.ply").vertices)).float()
@@ -280,9 +311,11 @@ def test_what_cannot_be_reconstructed_is_refused_in_one_line(prior, tmp_path, ca
         (tmp_path / "small.npz", prior, (), "give --align"),
         (tmp_path / "few.npz", prior, (), "has 5 points; give at least 16"),
         (tmp_path / "none.xyz", prior, (), "holds no points"),
-        (tmp_path / "a.depth.npy", prior, (), "no dataset.json above it"),
+        (tmp_path / "a.depth.npy", prior, (), "no dataset.json above it names a.png"),
         (scan, prior, ("--class", "sofa"), "'sofa' is unknown here; name one of flat, tall, or auto"),
         (scan, prior, ("--method", "adam", "--align"), "adam knows no --align"),
+        (scan, prior, ("--method", "adam", "--starts", "4"), "adam knows no --align, --starts"),
+        (scan, prior, ("--camera", str(scan)), "scan.npz is no depth picture"),
     ]
     for path, run_folder, flags, fault in cases:
         assert run("reconstruct", path, "--prior", run_folder, "-o", tmp_path / "out", *flags) == 2, path

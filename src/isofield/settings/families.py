@@ -297,20 +297,23 @@ class ReconstructSettings:
 
     input: Positional[Path]
     """Mesh; samples (.safetensors of a store, DeepSDF's .npz); points: .ply .xyz .txt .pcd .npz .obj .las; depth
-    picture NAME.depth.npy of a set of pictures, whose dataset.json has its camera."""
+    picture NAME.depth.npy, distances along the rays."""
     prior: Path
     """Run of `isofield train auto-decoder`, or one of its checkpoints."""
     output: Output
     """Run folder to write: meshes, report.json, code.safetensors, preview.png, a checkpoint."""
+    camera: Path | None = None
+    """Of a depth picture: a dataset.json that names it, or a JSON file of 25 numbers as there, in the frame of the
+    space. By default the dataset.json beside or above it."""
     align: bool = False
     """Estimate rotation, translation and scale too; without it points are taken to lie in the frame of the space."""
     class_name: Annotated[str, arg(name="class")] = "auto"
     """Class of the shape; auto: the one that fits best."""
     method: Literal["gauss-newton", "adam"] = "gauss-newton"
     """adam: DeepSDF's 800 iterations, to compare with."""
-    starts: int = 8
-    """Codes that the search starts from: means of the classes and trained shapes near the scan. With --align, a third
-    of the rotations that it starts from."""
+    starts: int | None = None
+    """Codes that the search starts from (8): means of the classes and trained shapes near the scan. With --align, a
+    third of the rotations that it starts from."""
     refine: int = 0
     """Passes of refinement on other points, half of them those that fit worst."""
     thin: float = 0.0
@@ -332,8 +335,8 @@ class ReconstructSettings:
         check_at_least(self, resolution=2, starts=1, refine=0, finetune=0)
         if not 0 <= self.thin < float("inf"):
             raise InputError("--thin", f"{self.thin} is no weight", "give 0 or a positive number")
-        if self.method == "adam" and (self.align or self.refine or self.thin):
-            raise InputError("--method", "adam knows no --align, --refine or --thin", "leave them out")
+        if self.method == "adam" and (self.align or self.starts or self.refine or self.thin):
+            raise InputError("--method", "adam knows no --align, --starts, --refine or --thin", "leave them out")
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,18 @@
 """What `isofield invert` reads: single pictures, and where they were taken from."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from isofield.errors import InputError
-from isofield.files import check_exists, check_plain, read_json
+from isofield.files import check_exists
 from isofield.render.camera import orbit
 from isofield.tasks.pictures import seen
 from isofield.views import eg3d
 from isofield.views.image_set import TRUTH, ImageSet, View, World, beside, size_of
+from isofield.views.labels import Label, given_labels, nearby_label
 from isofield.views.store import Folder
-
-ABOVE = 2  # folders above a picture's own in which its dataset.json is looked for
-ONE = "give a dataset.json that names the picture, or the 25 numbers of one label"
 
 
 class _Few(Folder):
@@ -58,59 +55,11 @@ def camera_labels(
     if camera == "auto":
         return [None] * len(pictures)
     if camera is None:
-        return [_nearby(path, radius) for path in pictures]
-    file = Path(camera)
-    check_exists(file)
-    if file.is_dir():
-        file = file / eg3d.FILE
-        check_exists(file)
-    content = read_json(file)
-    if isinstance(content, dict):
-        return [_label(file, path, radius) for path in pictures]
-    rows = content if isinstance(content, list) and content and isinstance(content[0], list) else [content]
-    if len(rows) != len(pictures):
-        raise InputError(file, f"has {len(rows)} cameras for {len(pictures)} pictures", "give one for each, in order")
-    return [_scaled(str(file), row, radius) for row in rows]
+        return [None if (label := nearby_label(path)) is None else _scaled(label, radius) for path in pictures]
+    return [_scaled(label, radius) for label in given_labels(pictures, Path(camera))]
 
 
-def _nearby(picture: Path, radius: float) -> Float[np.ndarray, "25"] | None:
-    """From the dataset.json of the set that the picture belongs to; None where there is none that names it."""
-    folder = picture.absolute().parent
-    for place in (folder, *list(folder.parents)[:ABOVE]):
-        if (place / eg3d.FILE).is_file():
-            return _label(place / eg3d.FILE, picture, radius) if _rows(place / eg3d.FILE, picture) else None
-    return None
-
-
-def _label(file: Path, picture: Path, radius: float) -> Float[np.ndarray, "25"]:
-    found = _rows(file, picture)
-    if len(found) != 1:
-        fault = f"names {picture.name} {'in no label' if not found else f'{len(found)} times'}"
-        raise InputError(file, fault, "add its label, or give --camera auto")
-    return _scaled(f"{file} ({picture.name})", found[0], radius)
-
-
-def _rows(file: Path, picture: Path) -> list[Any]:
-    """Labels whose name is the end of the picture's path."""
-    whole = picture.absolute().as_posix()
-    return [row for name, row in _labels(file) if whole.endswith("/" + name)]
-
-
-def _labels(file: Path) -> list[tuple[str, Any]]:
-    check_plain(file)
-    content = read_json(file)
-    labels = content.get("labels") if isinstance(content, dict) else None
-    if not isinstance(labels, list):
-        raise InputError(file, "holds no labels", ONE)
-    rows = []
-    for number, entry in enumerate(labels):
-        if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[0], str):
-            raise InputError(f"{file}: label {number}", f"is {entry!r:.60}", eg3d.WRITE_LABELS)
-        rows.append((entry[0].replace("\\", "/"), entry[1]))
-    return rows
-
-
-def _scaled(where: str, label: Any, radius: float) -> Float[np.ndarray, "25"]:
-    checked = np.array(eg3d.label_of(eg3d.from_label(where, label, 1, 1)))
+def _scaled(label: Label, radius: float) -> Float[np.ndarray, "25"]:
+    checked = np.array(eg3d.label_of(eg3d.from_label(*label, 1, 1)))
     checked[[3, 7, 11]] /= radius
     return checked

@@ -24,7 +24,16 @@ from isofield.cloud.cloud import Cloud
 from isofield.errors import InputError, IsofieldError
 from isofield.fields.codes.adam import fit_code_by_adam
 from isofield.fields.codes.align import fit_code_and_pose
-from isofield.fields.codes.fit import CodeFit, Options, chosen_priors, deviation_of, fit_code, spread_of
+from isofield.fields.codes.fit import (
+    STARTS,
+    CodeFit,
+    Options,
+    chosen_priors,
+    deviation_of,
+    fit_code,
+    residual_of,
+    spread_of,
+)
 from isofield.fields.codes.hue import fit_hue
 from isofield.fields.codes.observations import Colors, Observations
 from isofield.fields.codes.pose import Pose
@@ -48,6 +57,7 @@ from isofield.settings.families import ReconstructSettings
 from isofield.tasks.cloud_results import INVENTED, cloud_preview
 from isofield.tasks.scans import Scan, read_scan, scan_of_points
 from isofield.tasks.training import Clock, Cost
+from isofield.views.labels import file_of
 
 VIEWS, PICTURE = ((35.0, 15.0), (215.0, 15.0)), 400  # of the picture where there is nothing to compare with
 
@@ -87,7 +97,7 @@ class Reconstruction:
 def run_reconstruct(settings: ReconstructSettings) -> dict[str, Any]:
     """Write the run folder, return what report.json holds. Raises InputError."""
     space = load_space(settings.prior)
-    scan = read_scan(settings.input, align=settings.align, seed=settings.seed)
+    scan = read_scan(settings.input, camera=settings.camera, align=settings.align, seed=settings.seed)
     _check_class(space, settings.class_name)
     with open_run(settings.output, _config(settings), length=(), restart=settings.restart) as run:
         with progress("reconstruct", 3) as advance:
@@ -117,7 +127,7 @@ def run_reconstruct(settings: ReconstructSettings) -> dict[str, Any]:
 def reconstruct_scan(space: ShapeSpace, scan: Scan, settings: ReconstructSettings) -> Reconstruction:
     """The code, and as asked pose, colour and a decoder of its own, for a scan. Raises InputError."""
     label = None if settings.class_name == "auto" else settings.class_name
-    options = Options(label, settings.starts, settings.refine, settings.thin, settings.seed)
+    options = Options(label, settings.starts or STARTS, settings.refine, settings.thin, settings.seed)
     adam = settings.method == "adam"
     return _reconstructed(space, scan, options, align=settings.align, adam=adam, finetune=settings.finetune)
 
@@ -163,6 +173,7 @@ def _reconstructed(
         decoder, tuning = tuned_decoder(decoder, latent, placed.seen, finetune, options.seed)
         space = deepcopy(space)  # whose doubts are those of the shape that is given
         space.decoder = decoder
+        found = replace(found, residual=residual_of(space, found, scan.seen))
     hue, facts = _hue(space, latent, placed.seen.colors, options.seed)
     shape = ShapeField(decoder, latent, space.painter, hue, placed.frame)
     field = shape if found.pose is None else TurnedField(shape, found.pose.rotation, placed.frame)
@@ -234,6 +245,9 @@ def _check_class(space: ShapeSpace, name: str) -> None:
 def _config(settings: ReconstructSettings) -> dict[str, Any]:
     """The settings, with digests of what was read."""
     config = {**config_of(settings), "input": settings.input.name, "prior": settings.prior.name}
+    config["starts"] = settings.starts or STARTS
+    if settings.camera is not None:
+        config["camera"] = sha256(file_of(settings.camera))
     return {
         "verb": "reconstruct",
         **config,

@@ -3,7 +3,6 @@
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from isofield.cloud.orient import with_normals
 from isofield.cloud.read import looks_like_cloud, read_cloud
 from isofield.errors import InputError
 from isofield.fields.codes.observations import Colors, Observations
-from isofield.files import check_exists, read_json
+from isofield.files import check_exists
 from isofield.frame import UnitFrame
 from isofield.mesh.read import read_mesh
 from isofield.mesh.sample import DEEPSDF_NEAR, sample
@@ -26,7 +25,7 @@ from isofield.render.camera import Camera
 from isofield.samples import deepsdf
 from isofield.samples.store import SUFFIX, read_about, read_arrays
 from isofield.views import eg3d
-from isofield.views.image_set import beside
+from isofield.views.labels import Label, given_labels, nearby_label
 
 COUNT = 30_000  # samples of a mesh
 FEWEST = 16  # points
@@ -51,17 +50,20 @@ class Scan:
     cloud: Cloud | None = None
 
 
-def read_scan(path: Path, *, align: bool = False, seed: int = 0) -> Scan:
+def read_scan(path: Path, *, camera: Path | None = None, align: bool = False, seed: int = 0) -> Scan:
     """A mesh or the samples of one, in the unit frame of that shape; points, or a depth picture with its camera, in
     the frame of the space as they are.
 
-    align: points have a unit frame of their own, from which they must then be brought to the space. Raises InputError
-    for what is none of these, and for points that do not lie in the frame of a space.
+    camera: of a depth picture, see `read_depth`. align: points have a unit frame of their own, from which they must
+    then be brought to the space. Raises InputError for what is none of these, and for points that do not lie in the
+    frame of a space.
     """
     check_exists(path)
     if path.name.endswith(DEPTH):
-        cloud, view = read_depth(path)
+        cloud, view = read_depth(path, camera)
         return scan_of_points(cloud, view=view, align=align, seed=seed, kind="depth picture")
+    if camera is not None:
+        raise InputError("--camera", f"{path.name} is no depth picture", "leave it out, or give a NAME.depth.npy")
     if path.suffix == SUFFIX:
         about = read_about(path)
         return Scan("samples", _sampled(read_arrays(path)), UnitFrame.from_json(about["frame"]))
@@ -102,13 +104,13 @@ class DepthView:
         return np.maximum(wide[x, y, z] - np.sqrt(3) * (2 / CELLS), 0)
 
 
-def read_depth(path: Path) -> tuple[Cloud, DepthView]:
-    """What the pixels of NAME.depth.npy hit, in the world, and the view itself.
+def read_depth(path: Path, camera: Path | None = None) -> tuple[Cloud, DepthView]:
+    """What the pixels of NAME.depth.npy hit, in the world, and the view itself; with the colours of NAME.png, if any.
 
-    The camera stands in the dataset.json of the set that it belongs to, under NAME.png, whose colours are taken too.
-    Raises InputError.
+    camera: a file as for `given_labels`, with the label of NAME.png; by default the dataset.json of the set that it
+    belongs to. Raises InputError.
     """
-    label, folder = _label_of(path)
+    label = _label_of(path, camera)
     try:
         depth = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
@@ -116,8 +118,7 @@ def read_depth(path: Path) -> tuple[Cloud, DepthView]:
     if depth.ndim != 2 or depth.dtype.kind != "f":
         raise InputError(path, f"holds {depth.dtype} {depth.shape}, not floats by rows", "render it again")
     height, width = depth.shape
-    camera = eg3d.from_label(f"{folder / eg3d.FILE} ({label[0]})", label[1], width, height)
-    return _unprojected(path, depth.astype(np.float64), camera)
+    return _unprojected(path, depth.astype(np.float64), eg3d.from_label(*label, width, height))
 
 
 def scan_of_points(
@@ -210,6 +211,15 @@ def _sampled(columns: dict[str, np.ndarray]) -> Observations:
     return Observations(points, sdf, points[:0], colors=colors)
 
 
+def _label_of(path: Path, camera: Path | None) -> Label:
+    picture = path.with_name(path.name.removesuffix(DEPTH) + ".png")
+    label = nearby_label(picture) if camera is None else given_labels((picture,), camera)[0]
+    if label is None:
+        fault = f"has no camera: no {eg3d.FILE} above it names {picture.name}"
+        raise InputError(path, fault, "give --camera, or keep it in the set that `isofield render` wrote")
+    return label
+
+
 def _unprojected(path: Path, depth: np.ndarray, camera: Camera) -> tuple[Cloud, DepthView]:
     rays, hit = camera.rays(), np.isfinite(depth)
     if not hit.any():
@@ -233,22 +243,6 @@ def _picture_colors(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
     return pixels if pixels.shape[:2] == shape else None
-
-
-def _label_of(path: Path) -> tuple[list[Any], Path]:
-    """The label of a depth picture in the nearest dataset.json above it, and the folder of that."""
-    for folder in path.resolve().parents:
-        if (folder / eg3d.FILE).is_file():
-            content = read_json(folder / eg3d.FILE)
-            labels = content.get("labels") if isinstance(content, dict) else None
-            own = path.resolve().relative_to(folder).as_posix()
-            for label in labels if isinstance(labels, list) else []:
-                named = isinstance(label, list) and len(label) == 2 and isinstance(label[0], str)
-                if named and beside(label[0], DEPTH) == own:
-                    return label, folder
-            raise InputError(folder / eg3d.FILE, f"has no label for {own}", "add one")
-    remedy = "keep it in the set that `isofield render` wrote, or write one"
-    raise InputError(path, f"has no camera: there is no {eg3d.FILE} above it", remedy)
 
 
 def _is_deepsdf(path: Path) -> bool:

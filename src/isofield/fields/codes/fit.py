@@ -122,6 +122,12 @@ def fit_code(space: ShapeSpace, seen: Observations, options: Options | None = No
     return search.found(best, ends)
 
 
+def residual_of(space: ShapeSpace, found: CodeFit, seen: Observations) -> float:
+    """What `residual` says, of all observations, by the decoder that the space has now."""
+    problem = Problem(space, found.label, priors_of(space)[found.label], seen)
+    return problem.residual(problem.values(State(found.code, found.pose)))
+
+
 @torch.no_grad()
 def spread_of(space: ShapeSpace, found: CodeFit, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
     """Root mean square, over the ends whose cost is about the least, of how far their distances are from those of the
