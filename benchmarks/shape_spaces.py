@@ -26,7 +26,7 @@ import trimesh
 from common import RESULTS, table, write_result
 from isofield.cli import main as isofield
 from isofield.errors import IsofieldError
-from isofield.fields.codes.fit import fit_code
+from isofield.fields.codes.fit import Options, fit_code
 from isofield.fields.codes.observations import Observations
 from isofield.files import write_json
 from isofield.frame import UnitFrame
@@ -131,14 +131,15 @@ def seconds_a_step(settings: TrainSpaceSettings) -> float:
         return min(trial.seconds_per_step(time.process_time) for _ in range(TIMED))
 
 
-def measured(report: dict[str, Any], store: Path, count: int) -> list[dict[str, Any]]:
-    """Of so many shapes of each class in a store: its code from samples, the mesh of that against the true one.
+def measured(report: dict[str, Any], store: Path, count: int, thin: float = 0.0) -> list[dict[str, Any]]:
+    """Of so many shapes of each class in a store: its code from samples, the mesh of that against the true one. thin:
+    weight of the loss for thin parts.
 
     Kept beside the run."""
-    kept = report["folder"] / f"{store.name}-{count}.json"
+    kept = report["folder"] / f"{store.name}-{count}{f'-thin-{thin:g}' if thin else ''}.json"
     if not kept.exists():
         space, held = load_space(report["folder"]), SampleStore(store)
-        write_json(kept, {"shapes": [one(space, held, number) for number in first(held, count)]})
+        write_json(kept, {"shapes": [one(space, held, number, thin) for number in first(held, count)]})
     return json.loads(kept.read_text())["shapes"]
 
 
@@ -150,11 +151,11 @@ def first(held: SampleStore, count: int) -> list[int]:
     return [number for numbers in classes.values() for number in numbers[:count]]
 
 
-def one(space: Any, held: SampleStore, number: int) -> dict[str, Any]:
+def one(space: Any, held: SampleStore, number: int, thin: float = 0.0) -> dict[str, Any]:
     shape, rows = held.shapes[number], held.rows(number, 0, OBSERVED)
     begun = time.process_time()
     points, sdf = (torch.from_numpy(np.ascontiguousarray(rows[name])) for name in ("points", "sdf"))
-    found = fit_code(space, Observations(points, sdf, points[:0]))
+    found = fit_code(space, Observations(points, sdf, points[:0]), Options(thin=thin))
     row = {"name": shape.name, "label": found.label, "cpu": time.process_time() - begun}
     row |= {"evaluations": found.evaluations, "error": None}
     truth = Truth.of(shape.source, shape.frame)
