@@ -98,6 +98,19 @@ def test_difference_is_shown_key_by_key(tmp_path):
     assert (tmp_path / "config.json").read_bytes() == before
 
 
+def test_of_settings_within_settings_those_that_differ_are_named_in_whatever_order_they_stand(tmp_path):
+    recipe = {"rate": 0.1, "blur": {"size": 2}, "batch": 8}
+    with open_run(tmp_path, {**CONFIG, "recipe": recipe}):
+        pass
+    with open_run(tmp_path, {**CONFIG, "recipe": dict(reversed(recipe.items()))}):
+        pass
+    with (
+        pytest.raises(InputError, match=r"settings: recipe.batch 8 -> 9, recipe.blur.size 2 -> 3;"),
+        open_run(tmp_path, {**CONFIG, "recipe": {"batch": 9, "blur": {"size": 3}, "rate": 0.1, "late": False}}),
+    ):
+        pass
+
+
 def test_what_is_refused_before_anything_is_made_may_be_told_something_else(tmp_path):
     def refused(steps: int, log: bool) -> None:
         with open_run(tmp_path / "run", {"steps": steps}) as run:

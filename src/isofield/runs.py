@@ -270,12 +270,20 @@ def _merge(folder: Path, previous: dict | None, config: dict, length: tuple[str,
     carried = (*length, SETTLED)
     kept = {key: previous[key] for key in carried if config.get(key) is None and key in previous}
     merged = {**config, **kept}
-    keys = [*previous, *(key for key in merged if key not in previous)]
-    faults = [fault for key in keys if (fault := _difference(key, previous, merged, key in length))]
+    old, new = _flat(previous), _flat(merged)
+    faults = [fault for key in {**old, **new} if (fault := _difference(key, old, new, key in length))]
     if faults:
         fault = f"this run was begun with other settings: {', '.join(faults)}"
         raise InputError(folder, fault, "give the old ones, choose another output, or begin anew with --restart")
     return merged
+
+
+def _flat(config: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """The settings within settings as recipe.batch, and so on."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat |= _flat(value, f"{before}{key}.") if isinstance(value, dict) else {before + key: value}
+    return flat
 
 
 def _difference(key: str, previous: dict, config: dict, is_length: bool) -> str | None:

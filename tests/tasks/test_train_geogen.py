@@ -313,7 +313,7 @@ def test_the_verb_trains_meshes_and_goes_on(tmp_path, pictures, tiny_preset, cap
     assert main([*words, "--kimg", "0.02"]) == 2
     assert "may only grow" in capsys.readouterr().err
     assert main([*words, "--kimg", "0.04", "--batch", "2"]) == 2
-    assert "recipe" in capsys.readouterr().err
+    assert "settings: batch null -> 2, recipe.batch 4 -> 2;" in capsys.readouterr().err
     assert main([*words, "--kimg", "0.04"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 10
     assert main(["mesh", str(run), "-o", str(out), "--resolution", "32", "--latent-seed", "2", "--json"]) == 0
