@@ -25,7 +25,7 @@ WAYS = {
     "a quarter of them by their loss": {"balance": 0.25},
     "drawn evenly": {"balance": 0.0},
 }
-THIN = 2.0  # weight of the loss for thin parts, as in completion.py
+THIN = 5.0  # weight of the loss for thin parts
 TOLD = ("none", "one-hot", "learned", "text")
 
 
