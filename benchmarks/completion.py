@@ -142,12 +142,13 @@ def saving(space: ShapeSpace, found: CodeFit) -> float:
 def thin_tables(space: ShapeSpace, thin: list[Held], beyond: list[Held]) -> list[dict]:
     """What restarts, passes of refinement, the loss for thin parts and the network tuned to the shape bring. The
     class is given where the space has it, so that one fit is one."""
-    ways = {f"{count} fit" if count == 1 else f"{count} starts": Options(starts=count) for count in (1, 2, 4, 8)}
-    ways |= {f"1 fit, {passes} passes": Options(starts=1, passes=passes) for passes in (2, 4)}
+    once = Options(starts=1, thin=0.0)
+    ways = {"1 fit": once} | {f"{count} starts": replace(once, starts=count) for count in (2, 4, 8)}
+    ways |= {f"1 fit, {passes} passes": replace(once, passes=passes) for passes in (2, 4)}
     ways["1 fit, 2 passes, loss for thin parts"] = Options(starts=1, passes=2, thin=2.0)
     ways["8 starts, 2 passes, loss for thin parts"] = Options(starts=8, passes=2, thin=2.0)
     fits = {name: partial(found_field, space, options, 0) for name, options in ways.items()}
-    fits[f"8 starts, then {TUNED} steps of the network"] = partial(found_field, space, Options(), TUNED)
+    fits[f"8 starts, then {TUNED} steps of the network"] = partial(found_field, space, Options(thin=0.0), TUNED)
     whole = [(shape, observed(shape)) for shape in thin]
     groups = {"never seen": whole, "the same, corrupted": [(shape, corrupted(seen)) for shape, seen in whole]}
     other = [(shape, observed(shape)) for shape in beyond]

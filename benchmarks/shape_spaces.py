@@ -241,8 +241,8 @@ def on_the_way(space: Space, work: Path) -> list[Any]:
 def notes(seconds: float) -> list[str]:
     return [
         f"{TRAINED} shapes of each of {', '.join(CLASSES)} to train on; measured are others, never seen: "
-        f"the code is found from {OBSERVED:,} samples of distances as `isofield reconstruct` does; its mesh at "
-        f"{RESOLUTION}^3 is compared with the true one, {SAMPLES:,} samples each way, in the unit frame. Where its "
+        f"the code is found from {OBSERVED:,} samples of distances as `isofield reconstruct --thin 0` does; its mesh "
+        f"at {RESOLUTION}^3 is compared with the true one, {SAMPLES:,} samples each way, in the unit frame. Where its "
         f"slopes are such that all of a lattice must be asked, the mesh is that at {COARSE}^3, and where that shows "
         "nothing there is no surface.",
         f"Each space was trained for about T = {seconds:g} CPU-seconds of one core, or as many times that as it says; "

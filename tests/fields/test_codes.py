@@ -135,12 +135,15 @@ def test_a_code_is_found_from_distances():
 
 
 def test_the_last_steps_bring_what_few_observations_leave_open():
-    space, noise = solids(), torch.Generator().manual_seed(0)
-    seen = observed(space, CODE, count=40_000)
-    seen = replace(seen, sdf=seen.sdf + 0.02 * torch.randn(len(seen.sdf), generator=noise))
-    few = replace(seen, points=seen.points[:MANY], sdf=seen.sdf[:MANY])
-    off = [float((fit_code(space, given).code - CODE).norm()) for given in (few, seen)]
-    assert off[1] < 0.7 * off[0]
+    space, off = solids(), []
+    for seed in range(3):
+        noise = torch.Generator().manual_seed(seed)
+        seen = observed(space, CODE, count=40_000)
+        seen = replace(seen, sdf=seen.sdf + 0.01 * torch.randn(len(seen.sdf), generator=noise))
+        few = replace(seen, points=seen.points[:MANY], sdf=seen.sdf[:MANY])
+        off.append([float((fit_code(space, given).code - CODE).norm()) for given in (few, seen)])
+    few_off, off_by_all = np.mean(off, 0)
+    assert off_by_all < 0.6 * few_off
 
 
 def test_deepsdfs_way_finds_it_too_and_counts_what_it_asks():

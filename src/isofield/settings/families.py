@@ -316,8 +316,8 @@ class ReconstructSettings:
     third of the rotations that it starts from."""
     refine: int = 0
     """Passes of refinement on other points, half of them those that fit worst."""
-    thin: float = 0.0
-    """Weight of a loss for samples near the surface on its wrong side, which keeps thin parts."""
+    thin: float | None = None
+    """Weight of a loss for samples near the surface on its wrong side, which keeps thin parts (5)."""
     finetune: int = 0
     """Steps of tuning the network to this shape afterwards, for what no code expresses."""
     resolution: int = 256
@@ -333,9 +333,9 @@ class ReconstructSettings:
 
     def __post_init__(self) -> None:
         check_at_least(self, resolution=2, starts=1, refine=0, finetune=0)
-        if not 0 <= self.thin < float("inf"):
+        if self.thin is not None and not 0 <= self.thin < float("inf"):
             raise InputError("--thin", f"{self.thin} is no weight", "give 0 or a positive number")
-        if self.method == "adam" and (self.align or self.starts or self.refine or self.thin):
+        if self.method == "adam" and (self.align or self.starts or self.refine or self.thin is not None):
             raise InputError("--method", "adam knows no --align, --starts, --refine or --thin", "leave them out")
 
 

@@ -26,6 +26,7 @@ from isofield.fields.codes.adam import fit_code_by_adam
 from isofield.fields.codes.align import fit_code_and_pose
 from isofield.fields.codes.fit import (
     STARTS,
+    THIN,
     CodeFit,
     Options,
     chosen_priors,
@@ -127,9 +128,13 @@ def run_reconstruct(settings: ReconstructSettings) -> dict[str, Any]:
 def reconstruct_scan(space: ShapeSpace, scan: Scan, settings: ReconstructSettings) -> Reconstruction:
     """The code, and as asked pose, colour and a decoder of its own, for a scan. Raises InputError."""
     label = None if settings.class_name == "auto" else settings.class_name
-    options = Options(label, settings.starts or STARTS, settings.refine, settings.thin, settings.seed)
+    options = Options(label, settings.starts or STARTS, settings.refine, _thin(settings), settings.seed)
     adam = settings.method == "adam"
     return _reconstructed(space, scan, options, align=settings.align, adam=adam, finetune=settings.finetune)
+
+
+def _thin(settings: ReconstructSettings) -> float:
+    return THIN if settings.thin is None else settings.thin
 
 
 def reconstruct_points(
@@ -245,7 +250,8 @@ def _check_class(space: ShapeSpace, name: str) -> None:
 def _config(settings: ReconstructSettings) -> dict[str, Any]:
     """The settings, with digests of what was read."""
     config = {**config_of(settings), "input": settings.input.name, "prior": settings.prior.name}
-    config["starts"] = settings.starts or STARTS
+    if settings.method != "adam":
+        config |= {"starts": settings.starts or STARTS, "thin": _thin(settings)}
     if settings.camera is not None:
         config["camera"] = sha256(file_of(settings.camera))
     return {

@@ -16,7 +16,7 @@ from isofield.fields.space import ShapeSpace
 
 PROBES, FEW, MANY, MOST = 256, 512, 4096, 16_384  # observations: to rank starts, to choose, to go on and to end with
 TRIES, STEPS, LAST = 6, 15, 3  # iterations from each start, from the best one, and of the end with the most
-STARTS = 8
+STARTS, THIN = 8, 5.0
 ALIKE = 0.1  # of the cost: ends no worse than this above the best are as likely
 
 
@@ -42,13 +42,14 @@ class CodeFit:
 @dataclass(frozen=True)
 class Options:
     """How a code is searched. label: the class, if known. starts: codes to start from, of each class at least one.
-    passes: of refinement, each on other points, half of them those that the last one fitted worst. thin: see `Problem`.
+    passes: of refinement, each on other points, half of them those that the last one fitted worst. thin: see `Problem`;
+    made for thin parts, it makes the codes of all shapes better.
     """
 
     label: Label = None
     starts: int = STARTS
     passes: int = 0
-    thin: float = 0.0
+    thin: float = THIN
     seed: int = 0
 
 
