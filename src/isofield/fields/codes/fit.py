@@ -43,7 +43,7 @@ class CodeFit:
 class Options:
     """How a code is searched. label: the class, if known. starts: codes to start from, of each class at least one.
     passes: of refinement, each on other points, half of them those that the last one fitted worst. thin: see `Problem`;
-    made for thin parts, it makes the codes of all shapes better.
+    made for thin parts, it lowers the mean error of all shapes. Distances with unknown noise of 0.02 gain nothing.
     """
 
     label: Label = None
