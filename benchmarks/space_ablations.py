@@ -1,9 +1,9 @@
 """What parts of a shape space's training bring: `python benchmarks/space_ablations.py TABLE [--work F]`.
 
 outliers: shapes drawn by how badly they fit, or evenly, and codes found with and without the loss for thin parts;
-classes: what the decoder is told of them. Each training has
-the steps of the row of shape_spaces.py that it is compared with, whose shapes, samples and runs are used; what is in
-the work folder is not made again.
+confirmed: the same, without the quarter, on ten other shapes of each class, by which nothing was chosen;
+classes: what the decoder is told of them. Each training has the steps of the row of shape_spaces.py that it is compared
+with, whose shapes, samples and runs are used; what is in the work folder is not made again.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from common import table, write_result
-from shape_spaces import FEWER, HELD, Space, measured, spaces, trained
+from shape_spaces import CLASSES, FEWER, HELD, HELD_COUNT, Space, measured, prepare, run, spaces, trained
 
 SECONDS = 30.0  # T of shape_spaces.py
 SLATTED = ("slats", "ladder", "spindles", "cross")  # backs of chairs
@@ -26,33 +26,40 @@ WAYS = {
     "drawn evenly": {"balance": 0.0},
 }
 THIN = 5.0  # weight of the loss for thin parts
+FRESH, EACH = 20_261_122, 10  # seed of the other shapes, and how many of each class
 TOLD = ("none", "one-hot", "learned", "text")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=("outliers", "classes"))
+    parser.add_argument("table", choices=("outliers", "confirmed", "classes"))
     parser.add_argument("--work", type=Path, default=Path("shape-spaces"))
-    parser.add_argument("--seeds", type=int, default=2, help="trainings of each kind in the table of outliers")
+    parser.add_argument("--seeds", type=int, default=2, help="trainings of each kind in the tables of outliers")
+    parser.add_argument("--steps", type=int, help="of a training, where none is there to take them from")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    if options.table == "outliers":
-        outliers(options.work, options.seeds)
+    prepare(options.work)
+    if options.table == "classes":
+        classes(options.work, options.steps)
     else:
-        classes(options.work)
+        outliers(options.work, options.seeds, options.steps, fresh=options.table == "confirmed")
 
 
-def outliers(work: Path, seeds: int) -> None:
+def outliers(work: Path, seeds: int, steps: int | None, fresh: bool) -> None:
+    if fresh:
+        prepare_others(work)
+    ways = {name: flags for name, flags in WAYS.items() if not fresh or "quarter" not in name}
+    store, made, count = ("other-store", work / "other", EACH) if fresh else ("held-store", work, HELD)
     groups, parts = ("never seen", "thin ones of these", "trained"), ("mean", "median", "p95", "mean / median - 1")
     columns = ["shapes of a step", "loss for thin parts", "seed", "CPU-s"]
     columns += [f"{group}: {part}" for group in groups for part in parts]
     errors: dict[tuple[str, str], list[list[np.ndarray]]] = {}
     rows = []
-    for seed, (name, flags), weight in product(range(seeds), WAYS.items(), (0.0, THIN)):
+    for seed, (name, flags), weight in product(range(seeds), ways.items(), (0.0, THIN)):
         way = name, "with" if weight else "without"
         seeded = flags | ({"seed": seed} if seed else {})
-        report, shapes = varied(work, "default, 4 T", f"{name}, {seed}", seeded, HELD, weight)
-        thin = [shape for shape in shapes if is_thin(work, shape["name"])]
+        report, shapes = varied(work, "default, 4 T", f"{name}, {seed}", seeded, count, weight, store, steps)
+        thin = [shape for shape in shapes if is_thin(made, shape["name"])]
         trained_on = 1e3 * np.array(list(report["shapes"].values()))
         errors.setdefault(way, []).append([values(shapes), values(thin), trained_on])
         rows.append([*way, str(seed), report["cpu_seconds"], *summaries(errors[way][-1])])
@@ -67,15 +74,29 @@ def outliers(work: Path, seeds: int) -> None:
         "errors of all trainings taken together. The loss for thin parts (`isofield reconstruct --thin "
         f"{THIN:g}`) is of samples near the surface on its wrong side, when codes of shapes never seen are found.",
     ]
-    write_result("space_outliers", "Shapes that a space neglects", [table("Outliers", columns, rows)], notes)
+    if fresh:
+        name, title = "space_outliers_confirmed", "Shapes that a space neglects, confirmed on others"
+        notes.append(f"Those never seen were made by the seed {FRESH}, after everything else had been chosen.")
+    else:
+        name, title = "space_outliers", "Shapes that a space neglects"
+    write_result(name, title, [table("Outliers", columns, rows)], notes)
 
 
-def classes(work: Path) -> None:
+def prepare_others(work: Path) -> None:
+    """Shapes of all classes that neither a training nor a choice has met, and their samples."""
+    for family in CLASSES:
+        if not (work / "other" / family / "manifest.json").exists():
+            run("synthesize", family, "-n", EACH, "-o", work / "other" / family, "--seed", FRESH)
+    if not (work / "other-store" / "manifest.json").exists():
+        run("sample", work / "other", "-o", work / "other-store", "--count", HELD_COUNT)
+
+
+def classes(work: Path, steps: int | None) -> None:
     columns = ["classes", "parameters", "CPU-s", "point_to_surface x1e3, mean", "median", "p95", "mean / median - 1"]
     columns, rows = [*columns, "class told right", "evaluations a code"], []
     for told in TOLD:
         flags = {} if told == "none" else {"classes": told}
-        report, shapes = varied(work, "default, 1 T", f"classes {told}", flags, FEWER)
+        report, shapes = varied(work, "default, 1 T", f"classes {told}", flags, FEWER, steps=steps)
         right = float(np.mean([shape["name"].startswith(str(shape["label"])) for shape in shapes]))
         cost = round(float(np.median([shape["evaluations"] for shape in shapes])))
         rows.append([told, report["parameters"], report["cpu_seconds"], *summary(values(shapes)), right, cost])
@@ -89,15 +110,16 @@ def classes(work: Path) -> None:
 
 
 def varied(
-    work: Path, base: str, name: str, flags: dict[str, Any], count: int, thin: float = 0.0
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The report of a training with as many steps as the base, and so many held-out shapes of each class; without flags
-    those of the base. thin: see `measured`."""
+    work: Path, base: str, name: str, flags: dict[str, Any], count: int, thin: float = 0.0,
+    store: str = "held-store", steps: int | None = None,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:  # fmt: skip
+    """The report of a training with as many steps as the base, and so many shapes of each class of a store; without
+    flags those of the base. thin: see `measured`."""
     known = {space.name: space for space in spaces()}[base]
     space = Space(f"{base}, {name}", flags) if flags else known
-    begun = trained(known, work, SECONDS)
+    begun = trained(known, work, SECONDS, steps)
     report = trained(space, work, SECONDS, begun["steps"]) if flags else begun
-    return report, measured(report, work / "held-store", count, thin)
+    return report, measured(report, work / store, count, thin)
 
 
 def values(shapes: list[dict[str, Any]]) -> np.ndarray:
