@@ -1,6 +1,7 @@
 """Pivotal tuning inversion (Roich et al. 2022): the latent of some pictures first, then the generator around it."""
 
 import math
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -129,12 +130,14 @@ def shots_of(
 
 
 def unlikeness(
-    shots: Shots, pictures: Float[Tensor, "p 3 s s"], perceptual: Perceptual, squares: float = 0.0
+    seen: Sequence[Float[Tensor, "p 3 _ _"]],
+    pictures: Float[Tensor, "p 3 s s"],
+    perceptual: Perceptual,
+    squares: float = 0.0,
 ) -> Float[Tensor, " p"]:
     """Of the final pictures, and of those before super-resolution where there is one. squares: weight of their mean
     squared difference beside the perceptual one."""
-    total = shots.picture.new_zeros(len(pictures))
-    seen = [shots.picture] if shots.raw is shots.picture else [shots.picture, shots.raw]
+    total = pictures.new_zeros(len(pictures))
     for picture in seen:
         wanted = resized(pictures, picture.shape[-1])
         total = total + perceptual(picture, wanted) + squares * (picture - wanted).square().mean((1, 2, 3))
@@ -234,7 +237,7 @@ class Inversion:
             group["lr"] = group["rate"] * ramp(done)
         w = self.w + torch.randn_like(self.w) * self.deviation * calming(done)
         _, shots = shots_of(self.generator, w[None], self.labels())
-        loss = unlikeness(shots, self.sitting.pictures, self.perceptual) + self.motion.wandering()
+        loss = unlikeness(shots.seen, self.sitting.pictures, self.perceptual) + self.motion.wandering()
         return stepped(loss.mean(), adam)
 
     def _tune(self, done: float) -> Float[Tensor, ""]:
@@ -242,7 +245,7 @@ class Inversion:
         if isinstance(density, ScaledDensity):
             density.sharpen(sharpness(self.beta, done))
         scenes, shots = shots_of(self.generator, self.w.detach()[None], self.labels().detach(), finer=FINER)
-        loss = unlikeness(shots, self.sitting.pictures, self.perceptual, 1.0).mean()
+        loss = unlikeness(shots.seen, self.sitting.pictures, self.perceptual, 1.0).mean()
         return stepped(loss + shapeliness(self.generator, scenes, shots), self.adams["generator"])
 
 

@@ -13,14 +13,19 @@ from isofield.render.volume import March, render_volume
 
 
 class Shots(NamedTuple):
-    """picture: final, sRGB in [-1, 1]; raw: as rendered, before super-resolution; depth: along the rays; opacity: how
-    much of each was stopped."""
+    """picture: final, sRGB in [-1, 1]; raw: as rendered, before super-resolution, and the same one where there is none;
+    depth: along the rays; opacity: how much of each was stopped."""
 
     picture: Float[Tensor, "b 3 s s"]
     raw: Float[Tensor, "b 3 r r"]
     depth: Float[Tensor, "b n"]
     opacity: Float[Tensor, "b n"]
     rays: Rays
+
+    @property
+    def seen(self) -> list[Float[Tensor, "b 3 _ _"]]:
+        """All that should look like a picture."""
+        return [self.picture] if self.raw is self.picture else [self.picture, self.raw]
 
 
 def label_rays(label: Float[Tensor, "b 25"], size: int) -> Rays:
@@ -52,5 +57,6 @@ def photographed(
     features = 2 * seen.color.transpose(1, 2).reshape(-1, a.features, finer * size, finer * size) - 1
     features = nn.functional.avg_pool2d(features, finer) if finer > 1 else features
     refined = generator.refine is not None and size == a.raw
-    picture = generator.refine(features, w) if generator.refine is not None and refined else features[:, :3]
-    return Shots(picture, features[:, :3], seen.depth, seen.opacity, rays)
+    seen_raw = features[:, :3]
+    picture = generator.refine(features, w) if generator.refine is not None and refined else seen_raw
+    return Shots(picture, seen_raw, seen.depth, seen.opacity, rays)

@@ -42,7 +42,7 @@ def search(
             adam = finding_adam(w, deviation, motion if moving else None)
             for _ in range(steps):
                 _, shots = shots_of(generator, w, motion.moved() if moving else motion.labels)
-                off = unlikeness(shots, picture.expand(len(w), -1, -1, -1), perceptual)
+                off = unlikeness(shots.seen, picture.expand(len(w), -1, -1, -1), perceptual)
                 stepped((off + motion.wandering()).sum(), adam)
             w, labels = w.detach(), motion.moved().detach()
     order = _scores(generator, w, labels, picture, perceptual).argsort()
@@ -57,5 +57,5 @@ def _scores(
     found = []
     for style, label in zip(w, labels, strict=True):
         _, shots = shots_of(generator, style[None], label[None], jitter=False)
-        found.append(unlikeness(shots, picture[None], perceptual))
+        found.append(unlikeness(shots.seen, picture[None], perceptual))
     return torch.cat(found)

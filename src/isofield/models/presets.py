@@ -46,6 +46,7 @@ class Recipe:
     """How it is trained. Rates are Adam's; spans are in kimg, thousands of pictures made.
 
     shares: into how many parts a batch is cut, to be done by several processes, or one after another in less memory.
+    likeness: weight of the likeness of the set's own shapes to their pictures, with code_rate for their latents.
     settle: until then beta is fixed and Eq. 6 has no weight; then beta is learned at `beta_rate`.
     depth, eikonal, minimal, smooth: weights of Eq. 6, of slopes that are not 1, of StyleSDF's minimal surface, and of
     EG3D's smooth density. blur: deviation in pixels of the blur of all pictures, gone after `sharp`.
@@ -68,6 +69,8 @@ class Recipe:
     eikonal: float = 0.0
     minimal: float = 0.0
     smooth: float = 0.0
+    likeness: float = 0.0
+    code_rate: float = 0.015
     blur: float = 10.0
     sharp: float = 200.0
     finish: float = 0.0

@@ -204,6 +204,9 @@ class TrainGeoGenSettings:
     """Weight of the critic's gradient penalty; by default from size and batch."""
     settle: float | None = None
     """Kimg after which the sharpness of surfaces is learned and the loss of depth begins."""
+    likeness: float | None = None
+    """Weight of likeness (30 is a good one): each folder of pictures shows one shape, which gets a latent of its own;
+    half of a step's pictures are of these, and must look like the true ones beside what the critic says."""
     tensorboard: bool = False
     """Write what is logged and drawn for TensorBoard too, into events/ of the run."""
     processes: int = 1
@@ -220,7 +223,7 @@ class TrainGeoGenSettings:
     """Show the traceback of an error."""
 
     def __post_init__(self) -> None:
-        check_at_least(self, size=8, batch=2, shares=1, settle=0, processes=1)
+        check_at_least(self, size=8, batch=2, shares=1, settle=0, likeness=0, processes=1)
         check_positive(self, "kimg", "r1")
         check_length(self, "kimg")
         check_board(self)

@@ -2,11 +2,12 @@
 
 import math
 from copy import deepcopy
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from isofield.errors import IsofieldError
 from isofield.fields.density import ScaledDensity
@@ -18,7 +19,9 @@ from isofield.models.average import decay, follow
 from isofield.models.discriminator import Discriminator, dual, resized
 from isofield.models.filters import smoothed
 from isofield.models.geogen import LABEL, GeoGen, new_density
+from isofield.models.inversion import unlikeness
 from isofield.models.mapping import swapped
+from isofield.models.perceptual import pyramid_distance
 from isofield.models.pictures import Shots, photographed
 from isofield.models.presets import Preset
 from isofield.models.regularity import eikonal_loss, minimal_surface_loss, probes, smooth_density_loss
@@ -41,6 +44,10 @@ class Contest:
 
     A batch is cut into the recipe's shares, each with randomness of its own, and gradients are summed over them: one
     process does them one after another, and several divide them, with the same result but for rounding.
+
+    Where the recipe asks for likeness, each shape of the set has a latent of its own, learned with the generator (GLO,
+    Bojanowski et al. 2018). Half of each share's pictures are of these, by the cameras of their true pictures, which
+    they must resemble; the critic judges them with the others.
     """
 
     def __init__(self, preset: Preset, lessons: Lessons, seed: int, team: Team | None = None):
@@ -58,7 +65,12 @@ class Contest:
         self.average = deepcopy(self.generator).eval().requires_grad_(False)
         self.labels = torch.as_tensor(lessons.labels, device=self.device)
         self.background = torch.tensor(lessons.background, device=self.device)
+        self.networks: dict[str, nn.Module] = {"generator": self.generator, "critic": self.critic}
         self.adams = {"generator": _generator_adam(self.generator, preset), "critic": _critic_adam(self.critic, preset)}
+        if recipe.likeness:
+            self.own = _own_latents(lessons, a.latent, seed).to(self.device)
+            self.networks["own"] = self.own
+            self.adams["own"] = torch.optim.Adam(self.own.parameters(), recipe.code_rate, BETAS, EPSILON)
 
     @property
     def batch(self) -> int:
@@ -75,10 +87,13 @@ class Contest:
             torch.manual_seed(int(np.random.SeedSequence([self.seed, step, share]).generate_state(1)[0]))
             lessons.append(self._lesson(chosen[share::shares]))
             asked = self.labels[torch.randint(len(self.labels), (self.batch // shares,), device=self.device)]
-            fake, numbers = self._generator_share(asked)
+            own = self._own_lesson(chosen[share::shares], *lessons[-1]) if self.preset.recipe.likeness else None
+            fake, asked, numbers = self._generator_share(asked, own)
             fakes.append((fake, asked))
             said.append(numbers)
         self._learn("generator")
+        if self.preset.recipe.likeness:
+            self._learn("own")
         self._remember([numbers.pop("style") for numbers in said])
         self.critic.requires_grad_(True)
         for numbers, lesson, fake_and_label in zip(said, lessons, fakes, strict=True):
@@ -115,16 +130,28 @@ class Contest:
         raw = resized(pictures, self.preset.architecture.raw)
         return self._shown(pictures, raw), self.labels[torch.as_tensor(chosen, device=self.device)]
 
+    def _own_lesson(self, chosen: Int[np.ndarray, " b"], real: Tensor, label: Tensor) -> "OwnLesson":
+        """Of the first half of a share's real pictures, each of another shape or not."""
+        half = len(chosen) // 2
+        shapes = torch.as_tensor(self.lessons.shapes[chosen[:half]], device=self.device)
+        return OwnLesson(self.own(shapes), real[:half, :3], label[:half])
+
     def _shown(self, picture: Tensor, raw: Tensor) -> Tensor:
         return picture if self.generator.refine is None else dual(picture, raw)
 
     def _judged(self, pictures: Tensor, label: Tensor) -> Float[Tensor, " b"]:
         return self.critic(smoothed(pictures, self.blur), label)
 
-    def _generator_share(self, label: Float[Tensor, "b 25"]) -> tuple[Float[Tensor, "b c s s"], Numbers]:
-        """Pictures for these cameras, and the gradient of what the critic says of them."""
-        a = self.preset.architecture
+    def _generator_share(
+        self, label: Float[Tensor, "b 25"], own: "OwnLesson | None"
+    ) -> tuple[Float[Tensor, "b c s s"], Float[Tensor, "b 25"], Numbers]:
+        """Pictures by these cameras, the first ones by those of the set's own shapes, and the gradient of what the
+        critic says of them."""
+        a, recipe = self.preset.architecture, self.preset.recipe
         z = torch.randn(len(label), a.latent, device=self.device)
+        if own:
+            z = torch.cat([own.latent, z[len(own.latent) :]])
+            label = torch.cat([own.label, label[len(own.label) :]])
         w = self.generator.mapping(z, swapped(label, self.swap) if a.conditioned else None)
         scenes = self.generator.scenes(w, fresh=True)
         shots = photographed(self.generator, scenes, w, label, self.background, finer=self.finer)
@@ -132,10 +159,13 @@ class Contest:
         logits = self._judged(fake, label)
         loss = generator_loss(logits)
         terms = self._regularity(scenes, shots)
+        if own:
+            seen = [picture[: len(own.latent)] for picture in shots.seen]
+            terms["unlikeness"] = recipe.likeness, unlikeness(seen, own.pictures, pyramid_distance, 1.0).mean()
         self._backward(loss + sum(weight * value for weight, value in terms.values()), "generator")
         numbers = {"generator": loss, "fake": logits.mean(), "opacity": shots.opacity.mean(), "style": w.mean(0)}
         numbers |= {name: value for name, (_, value) in terms.items()}
-        return fake.detach(), {name: value.detach() for name, value in numbers.items()}
+        return fake.detach(), label, {name: value.detach() for name, value in numbers.items()}
 
     def _regularity(self, scenes: Triplanes, shots: Shots) -> dict[str, tuple[float, Tensor]]:
         """Weight and value of everything that is asked of the shapes themselves."""
@@ -194,7 +224,7 @@ class Contest:
     def state(self) -> dict[str, Tensor]:
         """All that going on needs, but for the average, which is the model that is saved."""
         state: dict[str, Tensor] = {}
-        for part, network in (("generator", self.generator), ("critic", self.critic)):
+        for part, network in self.networks.items():
             state |= {f"{part}.weight.{name}": value for name, value in network.state_dict().items()}
             for name, parameter in network.named_parameters():
                 known = self.adams[part].state.get(parameter, {})
@@ -204,7 +234,7 @@ class Contest:
     def restore(self, state: dict[str, Tensor], average: dict[str, Tensor]) -> None:
         """The inverse of `state`; average: weights of the average."""
         self.average.load_state_dict(average)
-        for part, network in (("generator", self.generator), ("critic", self.critic)):
+        for part, network in self.networks.items():
             weights = f"{part}.weight."
             network.load_state_dict({k.removeprefix(weights): v for k, v in state.items() if k.startswith(weights)})
             for name, parameter in network.named_parameters():
@@ -212,6 +242,21 @@ class Contest:
                     moments = {key: state[f"{part}.adam.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
                     found = {key: value.to(self.device) for key, value in moments.items()}
                     self.adams[part].state[parameter] = found
+
+
+class OwnLesson(NamedTuple):
+    """Latents of shapes of the set, with true pictures of them and their cameras."""
+
+    latent: Float[Tensor, "h latent"]
+    pictures: Float[Tensor, "h 3 s s"]
+    label: Float[Tensor, "h 25"]
+
+
+def _own_latents(lessons: Lessons, latent: int, seed: int) -> nn.Embedding:
+    """One for each shape of the set."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Embedding(int(lessons.shapes.max()) + 1, latent)
 
 
 def _generator_adam(generator: GeoGen, preset: Preset) -> torch.optim.Adam:

@@ -96,7 +96,7 @@ def chosen(settings: TrainGeoGenSettings, available: int) -> Preset:
     refined = architecture.size > architecture.raw
     raw = min(architecture.raw, size) if refined else size
     architecture = replace(architecture, size=size, raw=raw, conditioned=settings.conditioned)
-    given = {key: getattr(settings, key) for key in ("batch", "r1", "settle")}
+    given = {key: getattr(settings, key) for key in ("batch", "r1", "settle", "likeness")}
     given["shares"] = settings.shares or (settings.processes if settings.processes > 1 else None)
     recipe = replace(recipe, **{key: value for key, value in given.items() if value is not None})
     if recipe.batch % recipe.shares or recipe.batch // recipe.shares < 2:

@@ -17,6 +17,8 @@ OTHERWISE = "bring the set to squares with `isofield convert --crop S`"
 class Lessons:
     """Pictures of `size` x `size` pixels, read when first asked for, and their labels (n, 25).
 
+    shapes (n,): the number of the shape that each one shows, counted in order; a folder shows one.
+
     The world is scaled by 1 / radius, so that shapes lie in the unit sphere. Raises InputError for pictures that are
     not square, or smaller than asked for.
     """
@@ -36,6 +38,10 @@ class Lessons:
         self.views = replace(views, views=tuple(_resized(view, size) for view in views.views))
         self.labels = np.array([label_of(view.camera) for view in self.views.views], np.float32)
         self.labels[:, [3, 7, 11]] /= self.radius
+        groups = self.views.shapes()
+        self.shapes = np.zeros(len(views), np.int64)
+        for number, indices in enumerate(groups.values()):
+            self.shapes[indices] = number
         shape = (len(views), size, size, 3)
         self._held = np.zeros(shape, np.uint8) if np.prod(shape) <= HELD else None
         self._there = np.zeros(len(views), bool)
