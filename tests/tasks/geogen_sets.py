@@ -75,7 +75,7 @@ def trained(pictures: Path, run: Path, steps: int, stop_at: int = 0, signum: int
 
 def shared(pictures: Path, team=None):
     """Three steps of batches in two shares."""
-    made = contest(pictures, shares=2)
+    made = contest(pictures, shares=2, likeness=30.0)
     made.team = team or made.team
     for step in range(3):
         made.step(step)

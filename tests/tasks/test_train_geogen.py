@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from isofield.fields.triplane import TriplaneField
 from isofield.interrupt import Interrupted
 from isofield.models import presets
 from isofield.models.adversarial import r1_weight
+from isofield.models.inversion import shots_of
 from isofield.runs import list_checkpoints, load, load_generator
 from isofield.tasks import gan, gan_sheet, generate
 from isofield.tasks import train_geogen as task
@@ -34,6 +37,7 @@ from needs import no_gpu, posix
 
 ALONE = {**os.environ, "OMP_NUM_THREADS": "1"}
 
+RED = np.array([220, 40, 40], np.uint8)
 STEPS = 20  # of four pictures; a tick has six
 
 
@@ -120,9 +124,9 @@ def test_beta_and_the_depth_loss_wait_for_their_time(whole):
 
 def played(made):
     """What a share of four gives the generator to learn."""
-    answer = made._generator_share(made.labels[:4])
+    fake, _, numbers = made._generator_share(made.labels[:4], None)
     made._learn("generator")
-    return answer
+    return fake, numbers
 
 
 def test_a_run_is_finished_with_finer_rays_and_a_sharper_beta(pictures, monkeypatch):
@@ -141,6 +145,52 @@ def test_a_run_is_finished_with_finer_rays_and_a_sharper_beta(pictures, monkeypa
     assert ((falls[:6] != 1) & (np.abs(falls[:6] - 1) < 0.01)).all()  # it is learned
     np.testing.assert_allclose(falls[6:8], np.exp(0.5), rtol=1e-5)
     assert betas[9] == betas[10] == pytest.approx(2 / 8 / 8)  # an eighth of a pixel
+
+
+def test_shapes_of_the_set_come_to_look_like_their_own_pictures_and_not_each_others(pictures):
+    """By the likeness alone, of a red box and a blue one."""
+    made = contest(pictures, likeness=30.0, blur=0.0, settle=10.0)
+    boxes = made.lessons.pictures(np.arange(12))
+    made.lessons._held = np.where(boxes > 250, 255, np.where(np.arange(12)[:, None, None, None] < 6, RED, RED[::-1]))
+    made.critic = Taste(0.0)
+    made.adams["critic"] = torch.optim.SGD(made.critic.parameters(), 0.0)
+    for step in range(100):
+        made.step(step)
+    off = np.empty((2, 2))
+    with torch.no_grad():
+        for shape, own in product(range(2), range(2)):
+            views = np.flatnonzero(made.lessons.shapes == shape)
+            true, label = made._lesson(views)
+            w = made.generator.mapping(made.own.weight[[own]])
+            seen = shots_of(made.generator, w, label, jitter=False)[1].picture
+            off[shape, own] = float((seen - true).abs().mean())
+    assert (np.diag(off) < 0.7 * off[:, ::-1].diagonal()).all(), off
+
+
+def test_only_half_of_a_step_is_of_the_sets_own_shapes_and_the_critic_is_told_their_cameras(pictures):
+    made = contest(pictures, likeness=30.0)
+    made._schedule(0)
+    chosen = np.array([7, 2, 9, 4])
+    own = made._own_lesson(chosen, *made._lesson(chosen))
+    assert torch.equal(own.latent, made.own.weight[[1, 0]])
+    fake, asked, _ = made._generator_share(made.labels[:4], own)
+    assert len(fake) == 4
+    assert torch.equal(asked, made.labels[[7, 2, 2, 3]])
+    moved = made.own.weight.grad
+    assert moved is not None
+    assert (moved.abs().sum(1) > 0).all()
+
+
+def test_latents_of_the_set_go_on_where_they_were(pictures):
+    one, two = contest(pictures, likeness=30.0), contest(pictures, likeness=30.0)
+    for step in range(3):
+        one.step(step)
+    two.restore(deepcopy(one.state()), one.average.tensors())
+    one.step(3), two.step(3)
+    assert torch.equal(one.own.weight, two.own.weight)
+    assert not torch.equal(one.own.weight, contest(pictures, likeness=30.0).own.weight)
+    for name, value in one.average.tensors().items():
+        assert torch.equal(value, two.average.tensors()[name]), name
 
 
 def test_without_a_known_length_nothing_is_finished(pictures):

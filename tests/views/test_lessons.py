@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from geogen_sets import write_set
 from sets import cameras, eg3d_folder, odd_camera
 
 from isofield.errors import InputError
@@ -23,6 +24,15 @@ def test_pictures_are_shrunk_and_their_cameras_stay(views):
     np.testing.assert_array_equal(full.pictures(np.array([2]))[0], views.picture(2))
     np.testing.assert_allclose(small.labels, full.labels)
     assert small.labels[0, 16] == pytest.approx(4.2647, rel=1e-4)
+
+
+def test_every_picture_tells_its_shape(tmp_path):
+    folder = write_set(tmp_path, count=6)
+    found = Lessons(read_views(folder), 8)
+    assert [view.shape for view in found.views.views] == 3 * ["box0"] + 3 * ["box1"]
+    np.testing.assert_array_equal(found.shapes, [0, 0, 0, 1, 1, 1])
+    mixed = found.views.chosen([3, 0, 4, 1])
+    np.testing.assert_array_equal(Lessons(mixed, 8).shapes, [0, 1, 0, 1])
 
 
 def test_the_world_is_scaled_to_the_unit_ball(views):
