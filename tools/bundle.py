@@ -28,8 +28,8 @@ true ones; 0.5 would be no better than chance.
     isofield generate {name} -n 8 -o new
     isofield mesh {name} --latent-seed 3 -o one.glb
 
-- Model: GeoGen (Esposito et al. 2024) by `isofield train geogen`, preset `{preset}`; {parameters:,} parameters, the
-  average over training as float16.
+- Model: GeoGen (Esposito et al. 2024) by `isofield train geogen`, preset `{preset}`{likeness};
+  {parameters:,} parameters, the average over training as float16.
 - Data: {pictures:,} pictures of synthetic shapes on white, shrunk to {size} pixels: `isofield synthesize {name}
   -n {shapes}`, `isofield render {name} -o views --views {views}`.
 - Training: {kimg:g} kimg (thousands of pictures made) in {minutes:.0f} minutes, {cpu:.0f} of them processor time of the
@@ -70,6 +70,7 @@ def card(name: str, config: dict[str, Any], report: dict[str, Any], result: dict
         name=name,
         size=config["architecture"]["size"],
         preset=config["preset"],
+        likeness=f" with `--likeness {config['likeness']:g}`" if config.get("likeness") else "",
         parameters=report["parameters"],
         pictures=report["pictures"],
         views=views,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
+from isofield.checkpoints import newest_checkpoint
 from isofield.cli import main
 from isofield.errors import IsofieldError
 from isofield.fields.triplane import TriplaneField
@@ -420,6 +422,7 @@ def test_a_budget_is_turned_into_steps_once(tmp_path, pictures, tiny_preset, cap
         (["--size", "16"], "fewer than the 16"),
         (["--kimg", "1", "--budget", "1"], "choose one"),
         (["--kimg", "0"], "give a positive number"),
+        (["--likeness", "-1"], "--likeness"),
         (["--device", "cuda"], "--device cuda: 1 are asked for and 0 are there"),
         (["--batch", "1"], "--batch: 1 is too small"),
         (["--batch", "8", "--shares", "3"], "--batch, --shares: 8 pictures cannot be cut into 3"),
@@ -432,6 +435,23 @@ def test_bad_usage_is_one_line(tmp_path, pictures, capsys, flags, said):
     assert line.count("\n") == 1
     assert main(["train", "--seed", "1", "geogen", str(pictures), "-o", str(tmp_path / "run")]) == 2
     assert "misplaced options: --seed" in capsys.readouterr().err
+
+
+def test_likeness_needs_a_folder_for_each_shape(tmp_path, pictures, tiny_preset, capsys):
+    """And where they have one, the verb has it, and a trial of one picture."""
+    alone = shutil.copytree(pictures, tmp_path / "alone")
+    shutil.rmtree(alone / "box1")
+    listed = json.loads((alone / "dataset.json").read_text())
+    listed["labels"] = [label for label in listed["labels"] if label[0].startswith("box0")]
+    (alone / "dataset.json").write_text(json.dumps(listed))
+    words = ["--size", "8", "--likeness", "30", "--kimg", "0.016"]
+    assert main(["train", "geogen", str(alone), "-o", str(tmp_path / "run"), *words]) == 2
+    assert "--likeness: the pictures of" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    made = contest(pictures, likeness=30.0, batch=2)
+    task.estimate(replace(made.preset, recipe=replace(made.preset.recipe, batch=1)), made.lessons, 0, made.device)
+    assert main(["train", "geogen", str(pictures), "-o", str(tmp_path / "run"), *words]) == 0
+    assert "own.weight.weight" in newest_checkpoint(tmp_path / "run").state
 
 
 def test_the_critics_penalty_is_weighted_by_size_and_batch(pictures):

@@ -131,8 +131,8 @@ class Contest:
         return self._shown(pictures, raw), self.labels[torch.as_tensor(chosen, device=self.device)]
 
     def _own_lesson(self, chosen: Int[np.ndarray, " b"], real: Tensor, label: Tensor) -> "OwnLesson":
-        """Of the first half of a share's real pictures, each of another shape or not."""
-        half = len(chosen) // 2
+        """Of the first half of a share's real pictures, or of the only one that a trial of the pace may have."""
+        half = (len(chosen) + 1) // 2
         shapes = torch.as_tensor(self.lessons.shapes[chosen[:half]], device=self.device)
         return OwnLesson(self.own(shapes), real[:half, :3], label[:half])
 

@@ -50,6 +50,9 @@ def run_train_geogen(settings: TrainGeoGenSettings) -> dict[str, Any]:
     views = read_views(settings.input)
     preset = chosen(settings, min(view.camera.width for view in views.views))
     lessons = Lessons(views, preset.architecture.size)
+    if preset.recipe.likeness and not lessons.shapes.any():
+        fault = f"the pictures of {settings.input} lie in one folder, and so show one shape"
+        raise InputError("--likeness", fault, "leave it out, or give each shape a folder of its own")
     if settings.processes > 1 and follows():
         _follow(settings, preset, lessons)
     config = {**config_of(settings), "input": settings.input.name, "input_sha256": digest(lessons)}
