@@ -28,6 +28,7 @@ from isofield.cli import main as isofield
 from isofield.errors import IsofieldError
 from isofield.fields.codes.fit import Options, fit_code
 from isofield.fields.codes.observations import Observations
+from isofield.fields.codes.tune import tuned_decoder
 from isofield.files import write_json
 from isofield.frame import UnitFrame
 from isofield.mesh.outer import boundary_mesh
@@ -131,15 +132,18 @@ def seconds_a_step(settings: TrainSpaceSettings) -> float:
         return min(trial.seconds_per_step(time.process_time) for _ in range(TIMED))
 
 
-def measured(report: dict[str, Any], store: Path, count: int, thin: float = 0.0) -> list[dict[str, Any]]:
+def measured(
+    report: dict[str, Any], store: Path, count: int, thin: float = 0.0, tuning: int = 0
+) -> list[dict[str, Any]]:
     """Of so many shapes of each class in a store: its code from samples, the mesh of that against the true one. thin:
-    weight of the loss for thin parts.
+    weight of the loss for thin parts; tuning: steps of the network itself after that.
 
     Kept beside the run."""
-    kept = report["folder"] / f"{store.name}-{count}{f'-thin-{thin:g}' if thin else ''}.json"
+    how = (f"-thin-{thin:g}" if thin else "") + (f"-tuned-{tuning}" if tuning else "")
+    kept = report["folder"] / f"{store.name}-{count}{how}.json"
     if not kept.exists():
         space, held = load_space(report["folder"]), SampleStore(store)
-        write_json(kept, {"shapes": [one(space, held, number, thin) for number in first(held, count)]})
+        write_json(kept, {"shapes": [one(space, held, number, thin, tuning) for number in first(held, count)]})
     return json.loads(kept.read_text())["shapes"]
 
 
@@ -151,15 +155,20 @@ def first(held: SampleStore, count: int) -> list[int]:
     return [number for numbers in classes.values() for number in numbers[:count]]
 
 
-def one(space: Any, held: SampleStore, number: int, thin: float = 0.0) -> dict[str, Any]:
+def one(space: Any, held: SampleStore, number: int, thin: float = 0.0, tuning: int = 0) -> dict[str, Any]:
     shape, rows = held.shapes[number], held.rows(number, 0, OBSERVED)
     begun = time.process_time()
     points, sdf = (torch.from_numpy(np.ascontiguousarray(rows[name])) for name in ("points", "sdf"))
-    found = fit_code(space, Observations(points, sdf, points[:0]), Options(thin=thin))
+    seen = Observations(points, sdf, points[:0])
+    found = fit_code(space, seen, Options(thin=thin))
+    if tuning:
+        decoder, _ = tuned_decoder(space.decoder, space.latent(found.code, found.label), seen, tuning)
+        space = deepcopy(space)
+        space.decoder = decoder
+    field = space.decode(found.code, found.label)
     row = {"name": shape.name, "label": found.label, "cpu": time.process_time() - begun}
     row |= {"evaluations": found.evaluations, "error": None}
     truth = Truth.of(shape.source, shape.frame)
-    field = space.decode(found.code, found.label)
     try:
         coarse = extract(field, COARSE)
         mesh = coarse.mesh if coarse.guard == "dense" else extract(field, RESOLUTION).mesh

@@ -1,7 +1,8 @@
 """What parts of a shape space's training bring: `python benchmarks/space_ablations.py TABLE [--work F]`.
 
 outliers: shapes drawn by how badly they fit, or evenly, and codes found with and without the loss for thin parts;
-confirmed: the same, without the quarter, on ten other shapes of each class, by which nothing was chosen;
+confirmed: the same, without the quarter and with the network tuned, on ten other shapes of each class, by which nothing
+was chosen;
 classes: what the decoder is told of them. Each training has the steps of the row of shape_spaces.py that it is compared
 with, whose shapes, samples and runs are used; what is in the work folder is not made again.
 """
@@ -25,7 +26,8 @@ WAYS = {
     "a quarter of them by their loss": {"balance": 0.25},
     "drawn evenly": {"balance": 0.0},
 }
-THIN = 5.0  # weight of the loss for thin parts
+THIN, TUNING = 5.0, 300  # weight of the loss for thin parts; steps of the network
+CODINGS = (("without", 0.0, 0), ("with", THIN, 0), ("with, then the network tuned", THIN, TUNING))
 FRESH, EACH = 20_261_122, 10  # seed of the other shapes, and how many of each class
 TOLD = ("none", "one-hot", "learned", "text")
 
@@ -55,13 +57,16 @@ def outliers(work: Path, seeds: int, steps: int | None, fresh: bool) -> None:
     columns += [f"{group}: {part}" for group in groups for part in parts]
     errors: dict[tuple[str, str], list[list[np.ndarray]]] = {}
     rows = []
-    for seed, (name, flags), weight in product(range(seeds), ways.items(), (0.0, THIN)):
-        way = name, "with" if weight else "without"
+    for seed, (name, flags), (coding, thin, tuning) in product(range(seeds), ways.items(), CODINGS):
+        if tuning and (flags or not fresh):
+            continue
+        way = name, coding
         seeded = flags | ({"seed": seed} if seed else {})
-        report, shapes = varied(work, "default, 4 T", f"{name}, {seed}", seeded, count, weight, store, steps)
-        thin = [shape for shape in shapes if is_thin(made, shape["name"])]
+        report = trained_as(work, "default, 4 T", f"{name}, {seed}", seeded, steps)
+        shapes = measured(report, work / store, count, thin, tuning)
+        slender = [shape for shape in shapes if is_thin(made, shape["name"])]
         trained_on = 1e3 * np.array(list(report["shapes"].values()))
-        errors.setdefault(way, []).append([values(shapes), values(thin), trained_on])
+        errors.setdefault(way, []).append([values(shapes), values(slender), trained_on])
         rows.append([*way, str(seed), report["cpu_seconds"], *summaries(errors[way][-1])])
         print(*rows[-1], flush=True)
     for way, found in errors.items() if seeds > 1 else ():
@@ -70,13 +75,14 @@ def outliers(work: Path, seeds: int, steps: int | None, fresh: bool) -> None:
     notes = [
         f"The default preset, {report['steps']:,} steps, on the shapes of the table of shape spaces; {len(shapes)} "
         "never seen: point_to_surface x1e3. Trained: mean error x1e3 of the distance at samples nearer than 0.05.",
-        f"Thin: lamps, and chairs with a back of slats, spindles or rungs; {len(thin)} of those never seen. all: the "
-        "errors of all trainings taken together. The loss for thin parts (`isofield reconstruct --thin "
+        f"Thin: lamps, and chairs with a back of slats, spindles or rungs; {len(slender)} of those never seen. all: "
+        "the errors of all trainings taken together. The loss for thin parts (`isofield reconstruct --thin "
         f"{THIN:g}`) is of samples near the surface on its wrong side, when codes of shapes never seen are found.",
     ]
     if fresh:
         name, title = "space_outliers_confirmed", "Shapes that a space neglects, confirmed on others"
-        notes.append(f"Those never seen were made by the seed {FRESH}, after everything else had been chosen.")
+        fresh_note = "Those never seen were made by a seed of their own, after everything else had been chosen."
+        notes.append(f"{fresh_note} The network tuned: `isofield reconstruct --finetune {TUNING}`.")
     else:
         name, title = "space_outliers", "Shapes that a space neglects"
     write_result(name, title, [table("Outliers", columns, rows)], notes)
@@ -96,7 +102,8 @@ def classes(work: Path, steps: int | None) -> None:
     columns, rows = [*columns, "class told right", "evaluations a code"], []
     for told in TOLD:
         flags = {} if told == "none" else {"classes": told}
-        report, shapes = varied(work, "default, 1 T", f"classes {told}", flags, FEWER, steps=steps)
+        report = trained_as(work, "default, 1 T", f"classes {told}", flags, steps)
+        shapes = measured(report, work / "held-store", FEWER)
         right = float(np.mean([shape["name"].startswith(str(shape["label"])) for shape in shapes]))
         cost = round(float(np.median([shape["evaluations"] for shape in shapes])))
         rows.append([told, report["parameters"], report["cpu_seconds"], *summary(values(shapes)), right, cost])
@@ -109,17 +116,11 @@ def classes(work: Path, steps: int | None) -> None:
     write_result("space_classes", "Classes of shape spaces", [table("Classes", columns, rows)], notes)
 
 
-def varied(
-    work: Path, base: str, name: str, flags: dict[str, Any], count: int, thin: float = 0.0,
-    store: str = "held-store", steps: int | None = None,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:  # fmt: skip
-    """The report of a training with as many steps as the base, and so many shapes of each class of a store; without
-    flags those of the base. thin: see `measured`."""
+def trained_as(work: Path, base: str, name: str, flags: dict[str, Any], steps: int | None) -> dict[str, Any]:
+    """The report of a training with as many steps as the base; without flags that of the base."""
     known = {space.name: space for space in spaces()}[base]
-    space = Space(f"{base}, {name}", flags) if flags else known
     begun = trained(known, work, SECONDS, steps)
-    report = trained(space, work, SECONDS, begun["steps"]) if flags else begun
-    return report, measured(report, work / store, count, thin)
+    return trained(Space(f"{base}, {name}", flags), work, SECONDS, begun["steps"]) if flags else begun
 
 
 def values(shapes: list[dict[str, Any]]) -> np.ndarray:
