@@ -70,7 +70,7 @@ class Contest:
         if recipe.likeness:
             self.own = _own_latents(lessons, a.latent, seed).to(self.device)
             self.networks["own"] = self.own
-            self.adams["own"] = torch.optim.Adam(self.own.parameters(), recipe.code_rate, BETAS, EPSILON)
+            self.adams["own"] = torch.optim.Adam(self.own.parameters(), recipe.code_rate, BETAS, EPSILON, fused=True)
 
     @property
     def batch(self) -> int:
