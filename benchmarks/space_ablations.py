@@ -58,8 +58,8 @@ def outliers(work: Path, seeds: int, steps: int | None, fresh: bool) -> None:
     errors: dict[tuple[str, str], list[list[np.ndarray]]] = {}
     rows = []
     for seed, (name, flags), (coding, thin, tuning) in product(range(seeds), ways.items(), CODINGS):
-        if tuning and (flags or not fresh):
-            continue
+        if tuning and (flags or seed or not fresh):
+            continue  # of one training, for its costs
         way = name, coding
         seeded = flags | ({"seed": seed} if seed else {})
         report = trained_as(work, "default, 4 T", f"{name}, {seed}", seeded, steps)
