@@ -1,10 +1,11 @@
 """Held-out heads from one picture each: how like the picture, and how near to the true mesh, before and behind.
 
     python benchmarks/inversion.py --prior RUN --training VIEWS --held FOLDER [--count 8] [--steps 500] [--tune 500]
+                                   [--name inversion]
 
 RUN: a generator of `isofield train geogen VIEWS`; VIEWS: its pictures, as `isofield render` made them of meshes that
-are still there; FOLDER: other meshes of the family, `isofield synthesize heads -n 20 --seed 4711 -o FOLDER`. Also draws
-docs/images/inversion.png to look at.
+are still there; FOLDER: other meshes of the family, `isofield synthesize heads -n 20 --seed 4711 -o FOLDER`. name: of
+the result; docs/images/NAME.png is drawn to look at.
 """
 
 import argparse
@@ -92,7 +93,7 @@ def main() -> None:
         cells.append(row(head, made, meshes))
         print(head.name, likeness[-1], {name: np.round(pair, 4) for name, pair in errors.items()}, flush=True)
     searched = [bearing_error(generator, head) for head in heads] if options.poses else []
-    save_png(np.concatenate(cells[:ROWS]), ROOT / "docs" / "images" / "inversion.png")
+    save_png(np.concatenate(cells[:ROWS]), ROOT / "docs" / "images" / f"{options.name}.png")
     write(options, rows, likeness, closed, spent, searched)
 
 
@@ -196,7 +197,7 @@ def write(
             [[*errors, *both] for errors, both in zip(rows, likeness, strict=True)],
         ),
     ]
-    write_result("inversion", "One picture to a head, by a generator", tables, notes)
+    write_result(options.name, "One picture to a head, by a generator", tables, notes)
 
 
 def arguments() -> argparse.Namespace:
@@ -207,6 +208,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=8)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--tune", type=int, default=500)
+    parser.add_argument("--name", default="inversion")
     parser.add_argument("--poses", action="store_true", help="search the cameras, too")
     return parser.parse_args()
 
