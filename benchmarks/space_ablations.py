@@ -1,8 +1,8 @@
 """What parts of a shape space's training bring: `python benchmarks/space_ablations.py TABLE [--work F]`.
 
 outliers: shapes drawn by how badly they fit, or evenly, and codes found with and without the loss for thin parts;
-confirmed: the same, without the quarter and with the network tuned, on ten other shapes of each class, by which nothing
-was chosen;
+confirmed: the same, without the quarter, on ten other shapes of each class, by which nothing was chosen; --tuned adds
+what tuning the network to each shape brings to one of the trainings;
 classes: what the decoder is told of them. Each training has the steps of the row of shape_spaces.py that it is compared
 with, whose shapes, samples and runs are used; what is in the work folder is not made again.
 """
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("table", choices=("outliers", "confirmed", "classes"))
     parser.add_argument("--work", type=Path, default=Path("shape-spaces"))
     parser.add_argument("--seeds", type=int, default=2, help="trainings of each kind in the tables of outliers")
+    parser.add_argument("--tuned", action="store_true", help="tune the network, too; a quarter of an hour more")
     parser.add_argument("--steps", type=int, help="of a training, where none is there to take them from")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -44,10 +45,10 @@ def main() -> None:
     if options.table == "classes":
         classes(options.work, options.steps)
     else:
-        outliers(options.work, options.seeds, options.steps, fresh=options.table == "confirmed")
+        outliers(options.work, options.seeds, options.steps, fresh=options.table == "confirmed", tuned=options.tuned)
 
 
-def outliers(work: Path, seeds: int, steps: int | None, fresh: bool) -> None:
+def outliers(work: Path, seeds: int, steps: int | None, fresh: bool, tuned: bool) -> None:
     if fresh:
         prepare_others(work)
     ways = {name: flags for name, flags in WAYS.items() if not fresh or "quarter" not in name}
@@ -58,7 +59,7 @@ def outliers(work: Path, seeds: int, steps: int | None, fresh: bool) -> None:
     errors: dict[tuple[str, str], list[list[np.ndarray]]] = {}
     rows = []
     for seed, (name, flags), (coding, thin, tuning) in product(range(seeds), ways.items(), CODINGS):
-        if tuning and (flags or seed or not fresh):
+        if tuning and (flags or seed or not tuned):
             continue  # of one training, for its costs
         way = name, coding
         seeded = flags | ({"seed": seed} if seed else {})
@@ -79,10 +80,11 @@ def outliers(work: Path, seeds: int, steps: int | None, fresh: bool) -> None:
         "the errors of all trainings taken together. The loss for thin parts (`isofield reconstruct --thin "
         f"{THIN:g}`) is of samples near the surface on its wrong side, when codes of shapes never seen are found.",
     ]
+    if tuned:
+        notes.append(f"The network tuned: `isofield reconstruct --finetune {TUNING}`.")
     if fresh:
         name, title = "space_outliers_confirmed", "Shapes that a space neglects, confirmed on others"
-        fresh_note = "Those never seen were made by a seed of their own, after everything else had been chosen."
-        notes.append(f"{fresh_note} The network tuned: `isofield reconstruct --finetune {TUNING}`.")
+        notes.append("Those never seen were made by a seed of their own, after everything else had been chosen.")
     else:
         name, title = "space_outliers", "Shapes that a space neglects"
     write_result(name, title, [table("Outliers", columns, rows)], notes)
