@@ -83,7 +83,7 @@ def outliers(work: Path, seeds: int, steps: int | None, fresh: bool, tuned: bool
     if tuned:
         notes.append(f"The network tuned: `isofield reconstruct --finetune {TUNING}`.")
     if fresh:
-        name, title = "space_outliers_confirmed", "Shapes that a space neglects, confirmed on others"
+        name, title = "space_outliers_confirmed", "Shapes that a space neglects, tried on others"
         notes.append("Those never seen were made by a seed of their own, after everything else had been chosen.")
     else:
         name, title = "space_outliers", "Shapes that a space neglects"
