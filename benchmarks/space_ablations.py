@@ -1,7 +1,7 @@
 """What parts of a shape space's training bring: `python benchmarks/space_ablations.py TABLE [--work F]`.
 
 outliers: shapes drawn by how badly they fit, or evenly, and codes found with and without the loss for thin parts;
-confirmed: the same, without the quarter, on ten other shapes of each class, by which nothing was chosen; --tuned adds
+others: the same, without the quarter, on ten other shapes of each class, by which nothing was chosen; --tuned adds
 what tuning the network to each shape brings to one of the trainings;
 classes: what the decoder is told of them. Each training has the steps of the row of shape_spaces.py that it is compared
 with, whose shapes, samples and runs are used; what is in the work folder is not made again.
@@ -34,7 +34,7 @@ TOLD = ("none", "one-hot", "learned", "text")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=("outliers", "confirmed", "classes"))
+    parser.add_argument("table", choices=("outliers", "others", "classes"))
     parser.add_argument("--work", type=Path, default=Path("shape-spaces"))
     parser.add_argument("--seeds", type=int, default=2, help="trainings of each kind in the tables of outliers")
     parser.add_argument("--tuned", action="store_true", help="tune the network, too; a quarter of an hour more")
@@ -45,7 +45,7 @@ def main() -> None:
     if options.table == "classes":
         classes(options.work, options.steps)
     else:
-        outliers(options.work, options.seeds, options.steps, fresh=options.table == "confirmed", tuned=options.tuned)
+        outliers(options.work, options.seeds, options.steps, fresh=options.table == "others", tuned=options.tuned)
 
 
 def outliers(work: Path, seeds: int, steps: int | None, fresh: bool, tuned: bool) -> None:
@@ -83,7 +83,7 @@ def outliers(work: Path, seeds: int, steps: int | None, fresh: bool, tuned: bool
     if tuned:
         notes.append(f"The network tuned: `isofield reconstruct --finetune {TUNING}`.")
     if fresh:
-        name, title = "space_outliers_confirmed", "Shapes that a space neglects, tried on others"
+        name, title = "space_outliers_others", "Shapes that a space neglects, tried on others"
         notes.append("Those never seen were made by a seed of their own, after everything else had been chosen.")
     else:
         name, title = "space_outliers", "Shapes that a space neglects"

@@ -205,7 +205,7 @@ class TrainGeoGenSettings:
     settle: float | None = None
     """Kimg after which the sharpness of surfaces is learned and the loss of depth begins."""
     likeness: float | None = None
-    """Weight of likeness (30 is a good one): each folder of pictures shows one shape, which gets a latent of its own;
+    """Weight of likeness (30 has been tried): each folder of pictures shows one shape, which gets a latent of its own;
     half of a step's pictures are of these, and must look like the true ones beside what the critic says."""
     tensorboard: bool = False
     """Write what is logged and drawn for TensorBoard too, into events/ of the run."""

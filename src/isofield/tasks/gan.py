@@ -39,6 +39,14 @@ DIVERGED = "training diverged; begin anew with a larger --r1 or --batch"
 Numbers = dict[str, Tensor]
 
 
+class OwnLesson(NamedTuple):
+    """Latents of shapes of the set, with true pictures of them in [-1, 1] and EG3D's labels of their cameras."""
+
+    latent: Float[Tensor, "h latent"]
+    pictures: Float[Tensor, "h 3 s s"]
+    label: Float[Tensor, "h 25"]
+
+
 class Contest:
     """Generator and critic with their Adams; every step is exact in (seed, step).
 
@@ -62,13 +70,14 @@ class Contest:
             self.critic = Discriminator(
                 a.size, 6 if a.size > a.raw else 3, LABEL, base=a.critic_base, most=a.critic_most, depth=a.critic_depth
             ).to(self.device)
+            if recipe.likeness:
+                self.own = nn.Embedding(int(lessons.shapes.max()) + 1, a.latent).to(self.device)
         self.average = deepcopy(self.generator).eval().requires_grad_(False)
         self.labels = torch.as_tensor(lessons.labels, device=self.device)
         self.background = torch.tensor(lessons.background, device=self.device)
         self.networks: dict[str, nn.Module] = {"generator": self.generator, "critic": self.critic}
         self.adams = {"generator": _generator_adam(self.generator, preset), "critic": _critic_adam(self.critic, preset)}
         if recipe.likeness:
-            self.own = _own_latents(lessons, a.latent, seed).to(self.device)
             self.networks["own"] = self.own
             self.adams["own"] = torch.optim.Adam(self.own.parameters(), recipe.code_rate, BETAS, EPSILON, fused=True)
 
@@ -130,7 +139,7 @@ class Contest:
         raw = resized(pictures, self.preset.architecture.raw)
         return self._shown(pictures, raw), self.labels[torch.as_tensor(chosen, device=self.device)]
 
-    def _own_lesson(self, chosen: Int[np.ndarray, " b"], real: Tensor, label: Tensor) -> "OwnLesson":
+    def _own_lesson(self, chosen: Int[np.ndarray, " b"], real: Tensor, label: Tensor) -> OwnLesson:
         """Of the first half of a share's real pictures, or of the only one that a trial of the pace may have."""
         half = (len(chosen) + 1) // 2
         shapes = torch.as_tensor(self.lessons.shapes[chosen[:half]], device=self.device)
@@ -143,7 +152,7 @@ class Contest:
         return self.critic(smoothed(pictures, self.blur), label)
 
     def _generator_share(
-        self, label: Float[Tensor, "b 25"], own: "OwnLesson | None"
+        self, label: Float[Tensor, "b 25"], own: OwnLesson | None
     ) -> tuple[Float[Tensor, "b c s s"], Float[Tensor, "b 25"], Numbers]:
         """Pictures by these cameras, the first ones by those of the set's own shapes, and the gradient of what the
         critic says of them."""
@@ -242,21 +251,6 @@ class Contest:
                     moments = {key: state[f"{part}.adam.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
                     found = {key: value.to(self.device) for key, value in moments.items()}
                     self.adams[part].state[parameter] = found
-
-
-class OwnLesson(NamedTuple):
-    """Latents of shapes of the set, with true pictures of them and their cameras."""
-
-    latent: Float[Tensor, "h latent"]
-    pictures: Float[Tensor, "h 3 s s"]
-    label: Float[Tensor, "h 25"]
-
-
-def _own_latents(lessons: Lessons, latent: int, seed: int) -> nn.Embedding:
-    """One for each shape of the set."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return nn.Embedding(int(lessons.shapes.max()) + 1, latent)
 
 
 def _generator_adam(generator: GeoGen, preset: Preset) -> torch.optim.Adam:
