@@ -154,6 +154,7 @@ def test_shapes_of_the_set_come_to_look_like_their_own_pictures_and_not_each_oth
     made = contest(pictures, likeness=30.0, blur=0.0, settle=10.0)
     boxes = made.lessons.pictures(np.arange(12))
     made.lessons._held = np.where(boxes > 250, 255, np.where(np.arange(12)[:, None, None, None] < 6, RED, RED[::-1]))
+    made.lessons._kept = dict(enumerate(made.lessons._held))
     made.critic = Taste(0.0)
     made.adams["critic"] = torch.optim.SGD(made.critic.parameters(), 0.0)
     for step in range(100):
@@ -169,18 +170,27 @@ def test_shapes_of_the_set_come_to_look_like_their_own_pictures_and_not_each_oth
     assert (np.diag(off) < 0.7 * off[:, ::-1].diagonal()).all(), off
 
 
-def test_only_half_of_a_step_is_of_the_sets_own_shapes_and_the_critic_is_told_their_cameras(pictures):
-    made = contest(pictures, likeness=30.0)
+def test_a_shapes_own_latent_learns_from_pixels_of_its_pictures_as_they_were_given(tmp_path):
+    """Pictures of 16 pixels a side where the critic sees 8; the shapes that are not shown stay as they are."""
+    made = contest(write_set(tmp_path, size=16), likeness=30.0)
     made._schedule(0)
-    chosen = np.array([7, 2, 9, 4])
-    own = made._own_lesson(chosen, *made._lesson(chosen))
-    assert torch.equal(own.latent, made.own.weight[[1, 0]])
-    fake, asked, _ = made._generator_share(made.labels[:4], own)
-    assert len(fake) == 4
-    assert torch.equal(asked, made.labels[[7, 2, 2, 3]])
+    chosen = np.array([7, 9])
+    own = made._own_lesson(chosen)
+    assert torch.equal(own.latent, made.own.weight[[1, 1]])
+    assert torch.equal(own.label, made.labels[[7, 9]])
+    files = [np.asarray(Image.open(tmp_path / made.lessons.views.views[index].name)) for index in chosen]
+    pixel = np.floor(own.places.numpy() * 16).astype(int)
+    assert np.allclose(own.places.numpy() * 16 - pixel, 0.5)
+    assert pixel.min((0, 1)).tolist() == [0, 0]
+    assert pixel.max((0, 1)).tolist() == [15, 15]
+    for row, file in enumerate(files):
+        assert np.allclose(own.colors[row] * 255, file[pixel[row, :, 1], pixel[row, :, 0]], atol=1e-3)
+    made.critic.requires_grad_(False)
+    made._likeness_share(own)
     moved = made.own.weight.grad
     assert moved is not None
-    assert (moved.abs().sum(1) > 0).all()
+    assert not moved[0].any()
+    assert moved[1].all()
 
 
 def test_latents_of_the_set_go_on_where_they_were(pictures):

@@ -46,7 +46,9 @@ class Recipe:
     """How it is trained. Rates are Adam's; spans are in kimg, thousands of pictures made.
 
     shares: into how many parts a batch is cut, to be done by several processes, or one after another in less memory.
-    likeness: weight of the likeness of the set's own shapes to their pictures, with code_rate for their latents.
+    likeness: weight of the likeness of the set's own shapes to their pictures, with code_rate for their latents; the
+    contest is then held in one step of `seldom`, and beta is not learned but falls to a small part of a pixel of these
+    pictures.
     settle: until then beta is fixed and Eq. 6 has no weight; then beta is learned at `beta_rate`.
     depth, eikonal, minimal, smooth: weights of Eq. 6, of slopes that are not 1, of StyleSDF's minimal surface, and of
     EG3D's smooth density. blur: deviation in pixels of the blur of all pictures, gone after `sharp`.
@@ -71,6 +73,7 @@ class Recipe:
     smooth: float = 0.0
     likeness: float = 0.0
     code_rate: float = 0.015
+    seldom: int = 4
     blur: float = 10.0
     sharp: float = 200.0
     finish: float = 0.0

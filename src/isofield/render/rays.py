@@ -40,13 +40,21 @@ class Rays(NamedTuple):
 def camera_rays(
     camera_to_world: Float[Tensor, "b 4 4"], intrinsics: Float[Tensor, "b 3 3"], width: int, height: int
 ) -> Rays:
-    """Rays through all pixel centres, row by row, within the unit ball.
-
-    camera_to_world: OpenCV axes, rigid; intrinsics: in picture sizes, as in EG3D's labels.
-    """
+    """Rays through all pixel centres, row by row; see `rays_through`."""
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    pixels = torch.stack([x / width, y / height, torch.ones_like(x)], -1).view(-1, 3).to(intrinsics)
-    local = pixels @ torch.linalg.inv(intrinsics).transpose(1, 2)
+    places = torch.stack([x / width, y / height], -1).view(1, -1, 2).to(intrinsics)
+    return rays_through(camera_to_world, intrinsics, places.expand(len(intrinsics), -1, -1))
+
+
+def rays_through(
+    camera_to_world: Float[Tensor, "b 4 4"], intrinsics: Float[Tensor, "b 3 3"], places: Float[Tensor, "b r 2"]
+) -> Rays:
+    """Rays through places in pictures, within the unit ball.
+
+    camera_to_world: OpenCV axes, rigid; intrinsics and places: in picture sizes, as in EG3D's labels; (0, 0) is the
+    upper left corner, (1, 1) the lower right one.
+    """
+    local = nn.functional.pad(places, (0, 1), value=1.0) @ torch.linalg.inv(intrinsics).transpose(1, 2)
     directions = nn.functional.normalize(local @ camera_to_world[:, :3, :3].transpose(1, 2), dim=-1)
     origins = camera_to_world[:, None, :3, 3].expand_as(directions)
     return Rays(origins, directions, *through_ball(origins, directions))

@@ -19,13 +19,12 @@ from isofield.models.average import decay, follow
 from isofield.models.discriminator import Discriminator, dual, resized
 from isofield.models.filters import smoothed
 from isofield.models.geogen import LABEL, GeoGen, new_density
-from isofield.models.inversion import unlikeness
 from isofield.models.mapping import swapped
-from isofield.models.perceptual import pyramid_distance
-from isofield.models.pictures import Shots, photographed
+from isofield.models.pictures import glimpsed, photographed
 from isofield.models.presets import Preset
 from isofield.models.regularity import eikonal_loss, minimal_surface_loss, probes, smooth_density_loss
 from isofield.models.studio import Studio
+from isofield.render.rays import Rays
 from isofield.render.volume import surface_sdf
 from isofield.tasks.team import Team
 from isofield.views.lessons import Lessons, draw
@@ -33,6 +32,8 @@ from isofield.views.lessons import Lessons, draw
 KIMG = 1000  # pictures
 FINER = 2  # rays a side of each pixel while a run is finished
 SHARP, FALL = 0.125, 2.0  # beta then, in pixels of a picture two units wide; e-folds by which it falls at most
+SHARPENED = 0.8  # share of a run with likeness after which beta has fallen
+GLIMPSES = 1024  # pixels of a true picture that the shape of the set that it shows is asked for
 PROBES = 128  # points of each scene where its slopes are asked for, and as many near its surface
 BETAS, EPSILON = (0.0, 0.99), 1e-8  # of Adam
 DIVERGED = "training diverged; begin anew with a larger --r1 or --batch"
@@ -40,11 +41,13 @@ Numbers = dict[str, Tensor]
 
 
 class OwnLesson(NamedTuple):
-    """Latents of shapes of the set, with true pictures of them in [-1, 1] and EG3D's labels of their cameras."""
+    """Latents of shapes of the set, EG3D's labels of the cameras of pictures of them, places in these, in picture
+    sizes, and their colours in [0, 1]."""
 
-    latent: Float[Tensor, "h latent"]
-    pictures: Float[Tensor, "h 3 s s"]
-    label: Float[Tensor, "h 25"]
+    latent: Float[Tensor, "b latent"]
+    label: Float[Tensor, "b 25"]
+    places: Float[Tensor, "b r 2"]
+    colors: Float[Tensor, "b r 3"]
 
 
 class Contest:
@@ -54,8 +57,8 @@ class Contest:
     process does them one after another, and several divide them, with the same result but for rounding.
 
     Where the recipe asks for likeness, each shape of the set has a latent of its own, learned with the generator (GLO,
-    Bojanowski et al. 2018). Half of each share's pictures are of these, by the cameras of their true pictures, which
-    they must resemble; the critic judges them with the others.
+    Bojanowski et al. 2018). By rays through single pixels it must look like its pictures as large as they were given,
+    so that an outline is known better than by a pixel of what the critic sees. The contest itself is then seldom.
     """
 
     def __init__(self, preset: Preset, lessons: Lessons, seed: int, team: Team | None = None):
@@ -87,34 +90,51 @@ class Contest:
 
     def step(self, step: int) -> Numbers:
         """One step of both; returns what is worth logging. Its randomness comes from (seed, step) alone."""
-        images, shares = step * self.batch, self.preset.recipe.shares
+        images, shares, recipe = step * self.batch, self.preset.recipe.shares, self.preset.recipe
         self._schedule(step)
         chosen = draw(len(self.lessons), self.batch, step, self.seed)
+        contested, flattened = self.holds(step)
         lessons, fakes, said = [], [], []
         self.critic.requires_grad_(False)
         for share in self.team.shares(shares):
             torch.manual_seed(int(np.random.SeedSequence([self.seed, step, share]).generate_state(1)[0]))
-            lessons.append(self._lesson(chosen[share::shares]))
-            asked = self.labels[torch.randint(len(self.labels), (self.batch // shares,), device=self.device)]
-            own = self._own_lesson(chosen[share::shares], *lessons[-1]) if self.preset.recipe.likeness else None
-            fake, asked, numbers = self._generator_share(asked, own)
-            fakes.append((fake, asked))
-            said.append(numbers)
+            said.append(self._likeness_share(self._own_lesson(chosen[share::shares])) if recipe.likeness else {})
+            if contested:
+                lessons.append(self._lesson(chosen[share::shares]))
+                asked = self.labels[torch.randint(len(self.labels), (self.batch // shares,), device=self.device)]
+                fake, numbers = self._generator_share(asked)
+                fakes.append((fake, asked))
+                said[-1] |= numbers
         self._learn("generator")
-        if self.preset.recipe.likeness:
+        if recipe.likeness:
             self._learn("own")
-        self._remember([numbers.pop("style") for numbers in said])
-        self.critic.requires_grad_(True)
-        for numbers, lesson, fake_and_label in zip(said, lessons, fakes, strict=True):
-            numbers |= self._critic_share(*lesson, *fake_and_label)
-        self._learn("critic")
-        if step % self.preset.recipe.lazy == 0:
+        if contested:
+            self._remember([numbers.pop("style") for numbers in said])
+            self.critic.requires_grad_(True)
+            for numbers, lesson, fake_and_label in zip(said, lessons, fakes, strict=True):
+                numbers |= self._critic_share(*lesson, *fake_and_label)
+            self._learn("critic")
+        if flattened:
             for numbers, lesson in zip(said, lessons, strict=True):
                 numbers |= self._flatness_share(*lesson)
             self._learn("critic")
-        half_life = self.preset.recipe.half_life * KIMG
-        follow(self.average, self.generator, decay(images + self.batch, self.batch, half_life))
+        follow(self.average, self.generator, decay(images + self.batch, self.batch, recipe.half_life * KIMG))
         return self._mean(said)
+
+    def holds(self, step: int) -> tuple[bool, bool]:
+        """Whether this step has the contest, and R1 as well."""
+        recipe = self.preset.recipe
+        every = recipe.seldom if recipe.likeness else 1
+        return step % every == 0, step % (every * recipe.lazy) == 0
+
+    def share_of_finer(self) -> float:
+        """Of a run, the share whose pictures are made of several rays a pixel."""
+        self.length = 100
+        finer = 0
+        for step in range(self.length):
+            self._schedule(step)
+            finer += self.finer > 1
+        return finer / self.length
 
     def _schedule(self, step: int) -> None:
         """What changes on the way, by the count of pictures, and at the end of the run."""
@@ -123,14 +143,23 @@ class Contest:
         finishing = self.length is not None and last > 0 and step >= self.length - last
         self.settled = images >= recipe.settle * KIMG
         for parameter in density.parameters():
-            parameter.requires_grad_(self.settled and not finishing)
+            parameter.requires_grad_(self.settled and not finishing and not recipe.likeness)
         self.finer = FINER if finishing else 1
-        if finishing and isinstance(density, ScaledDensity):
+        if isinstance(density, ScaledDensity) and (finishing or recipe.likeness):
             beta, sharp = float(density.beta.detach()), SHARP * 2 / self.preset.architecture.raw
-            density.sharpen(min(beta, max(sharp, beta * math.exp(-FALL / last))))
+            if recipe.likeness:
+                density.sharpen(self._beta(step / self.length if self.length else 0.0))
+                self.finer = FINER if float(density.beta) < sharp else 1
+            else:
+                density.sharpen(min(beta, max(sharp, beta * math.exp(-FALL / last))))
         done = min(images / (recipe.sharp * KIMG), 1.0) if recipe.sharp else 1.0
         self.blur = recipe.blur * (1 - done)
         self.swap = 1 - done * (1 - recipe.swap)
+
+    def _beta(self, done: float) -> float:
+        """At this share of a run with likeness; one that has no known length stays soft."""
+        first, last = self.preset.recipe.beta, SHARP * 2 / self.lessons.finest
+        return first * min(1.0, last / first) ** min(1.0, done / SHARPENED)
 
     def _lesson(self, chosen: Int[np.ndarray, " b"]) -> tuple[Float[Tensor, "b c s s"], Float[Tensor, "b 25"]]:
         """Real pictures as the critic sees them, and their labels."""
@@ -139,11 +168,12 @@ class Contest:
         raw = resized(pictures, self.preset.architecture.raw)
         return self._shown(pictures, raw), self.labels[torch.as_tensor(chosen, device=self.device)]
 
-    def _own_lesson(self, chosen: Int[np.ndarray, " b"], real: Tensor, label: Tensor) -> OwnLesson:
-        """Of the first half of a share's real pictures, or of the only one that a trial of the pace may have."""
-        half = (len(chosen) + 1) // 2
-        shapes = torch.as_tensor(self.lessons.shapes[chosen[:half]], device=self.device)
-        return OwnLesson(self.own(shapes), real[:half, :3], label[:half])
+    def _own_lesson(self, chosen: Int[np.ndarray, " b"]) -> OwnLesson:
+        """Of the shapes that these pictures show."""
+        places, colors = self.lessons.glimpses(chosen, torch.rand(len(chosen), GLIMPSES, 2).numpy())
+        shapes, where = (torch.as_tensor(each, device=self.device) for each in (self.lessons.shapes[chosen], chosen))
+        seen = torch.as_tensor(places, device=self.device), torch.as_tensor(colors, device=self.device).float() / 255
+        return OwnLesson(self.own(shapes), self.labels[where], *seen)
 
     def _shown(self, picture: Tensor, raw: Tensor) -> Tensor:
         return picture if self.generator.refine is None else dual(picture, raw)
@@ -151,39 +181,43 @@ class Contest:
     def _judged(self, pictures: Tensor, label: Tensor) -> Float[Tensor, " b"]:
         return self.critic(smoothed(pictures, self.blur), label)
 
-    def _generator_share(
-        self, label: Float[Tensor, "b 25"], own: OwnLesson | None
-    ) -> tuple[Float[Tensor, "b c s s"], Float[Tensor, "b 25"], Numbers]:
-        """Pictures by these cameras, the first ones by those of the set's own shapes, and the gradient of what the
-        critic says of them."""
-        a, recipe = self.preset.architecture, self.preset.recipe
-        z = torch.randn(len(label), a.latent, device=self.device)
-        if own:
-            z = torch.cat([own.latent, z[len(own.latent) :]])
-            label = torch.cat([own.label, label[len(own.label) :]])
-        w = self.generator.mapping(z, swapped(label, self.swap) if a.conditioned else None)
+    def _generator_share(self, label: Float[Tensor, "b 25"]) -> tuple[Float[Tensor, "b c s s"], Numbers]:
+        """Pictures by these cameras, and the gradient of what the critic says of them."""
+        w = self._styles(torch.randn(len(label), self.preset.architecture.latent, device=self.device), label)
         scenes = self.generator.scenes(w, fresh=True)
         shots = photographed(self.generator, scenes, w, label, self.background, finer=self.finer)
         fake = self._shown(shots.picture, shots.raw)
         logits = self._judged(fake, label)
         loss = generator_loss(logits)
-        terms = self._regularity(scenes, shots)
-        if own:
-            seen = [picture[: len(own.latent)] for picture in shots.seen]
-            terms["unlikeness"] = recipe.likeness, unlikeness(seen, own.pictures, pyramid_distance, 1.0).mean()
+        terms = self._regularity(scenes, shots.rays, shots.depth, shots.opacity)
         self._backward(loss + sum(weight * value for weight, value in terms.values()), "generator")
         numbers = {"generator": loss, "fake": logits.mean(), "opacity": shots.opacity.mean(), "style": w.mean(0)}
         numbers |= {name: value for name, (_, value) in terms.items()}
-        return fake.detach(), label, {name: value.detach() for name, value in numbers.items()}
+        return fake.detach(), {name: value.detach() for name, value in numbers.items()}
 
-    def _regularity(self, scenes: Triplanes, shots: Shots) -> dict[str, tuple[float, Tensor]]:
+    def _likeness_share(self, own: OwnLesson) -> Numbers:
+        """The gradient by which shapes of the set come to look like their pictures."""
+        scenes = self.generator.scenes(self._styles(own.latent, own.label), fresh=True)
+        rays, seen = glimpsed(self.generator, scenes, own.label, own.places, self.background)
+        unlikeness = (seen.color[..., :3] - own.colors).abs().mean()
+        terms = self._regularity(scenes, rays, seen.depth, seen.opacity).values()
+        self._backward(self.preset.recipe.likeness * unlikeness + sum(w * value for w, value in terms), "generator")
+        return {"unlikeness": unlikeness.detach()}
+
+    def _styles(self, z: Float[Tensor, "b latent"], label: Float[Tensor, "b 25"]) -> Float[Tensor, "b latent"]:
+        conditioned = self.preset.architecture.conditioned
+        return self.generator.mapping(z, swapped(label, self.swap) if conditioned else None)
+
+    def _regularity(
+        self, scenes: Triplanes, rays: Rays, depth: Float[Tensor, "b r"], opacity: Float[Tensor, "b r"]
+    ) -> dict[str, tuple[float, Tensor]]:
         """Weight and value of everything that is asked of the shapes themselves."""
         recipe, terms = self.preset.recipe, {}
         if recipe.depth and self.settled:
-            distance = surface_sdf(scenes, shots.rays, shots.depth.detach())
-            terms["depth"] = recipe.depth, depth_consistency(distance, shots.opacity)
+            distance = surface_sdf(scenes, rays, depth.detach())
+            terms["depth"] = recipe.depth, depth_consistency(distance, opacity)
         if recipe.eikonal or recipe.minimal or recipe.smooth:
-            points = probes(shots.rays, shots.depth, shots.opacity, PROBES)
+            points = probes(rays, depth, opacity, PROBES)
             for weight, loss in (
                 (recipe.eikonal, eikonal_loss),
                 (recipe.minimal, minimal_surface_loss),

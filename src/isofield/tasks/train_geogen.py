@@ -3,10 +3,12 @@
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +42,7 @@ SAMPLES = "samples"  # sub-folder of the sheets
 SHOWN, SIDES = 8, 4  # latents and cameras of a sheet
 BUDGET = 1800.0  # seconds of a run that is told no length
 TRIAL, PATIENCE = 1 << 14, 10.0  # pixels in a step of the estimate, and seconds after which it stops
+LONG = 1 << 30  # steps of a run whose beginning is tried
 
 
 def run_train_geogen(settings: TrainGeoGenSettings) -> dict[str, Any]:
@@ -135,33 +138,36 @@ class Pace(NamedTuple):
 
 def estimate(preset: Preset, lessons: Lessons, seed: int, device: torch.device) -> Pace:
     """By timing a few steps of few pictures, on networks that are thrown away; the first of each kind compiles."""
-    empty, share, finish = _memory(device), preset.recipe.batch // preset.recipe.shares, preset.recipe.finish
+    empty, share = _memory(device), preset.recipe.batch // preset.recipe.shares
     few, seconds = max(1, min(share, TRIAL // preset.architecture.size**2)), 0.0
-    for part, weight in ((0.0, 1 - finish), (1.0, finish)):
+    recipe = replace(preset.recipe, batch=few, shares=1)
+    finer = Contest(Preset(preset.architecture, recipe), lessons, seed, Team(device=device)).share_of_finer()
+    for part, length, weight in ((0.0, LONG, 1 - finer), (1.0, 1, finer)):
         if weight:
-            recipe = replace(preset.recipe, batch=few, shares=1, finish=part)
-            trial = Contest(Preset(preset.architecture, recipe), lessons, seed, Team(device=device))
+            made = Preset(preset.architecture, replace(recipe, finish=part))
+            trial = Contest(made, lessons, seed, Team(device=device))
+            trial.length = length
             seconds += weight * _seconds_each(trial)
     return Pace(seconds, empty + (_memory(device) - empty) * share / few)
 
 
 def _seconds_each(trial: Contest) -> float:
     """Of a picture."""
-    times: dict[bool, list[float]] = {True: [], False: []}
-    lazy, trial.length = trial.preset.recipe.lazy, 1
+    period = next(step for step in count(1) if trial.holds(step) == (True, True))
+    kinds = Counter(map(trial.holds, range(period)))
+    places = {kind: next(step for step in range(period) if trial.holds(step) == kind) for kind in kinds}
+    times: dict[tuple[bool, bool], list[float]] = {kind: [] for kind in kinds}
     with torch.random.fork_rng(devices=[]):
-        trial.step(0)
-        trial.step(1)
+        for step in places.values():
+            trial.step(step)
         begun = time.perf_counter()
-        for step in (1, 0, 2, lazy, 3, 4):
+        for kind, step in 3 * sorted(places.items()):
             since = time.perf_counter()
             trial.step(step)
-            times[step % lazy == 0].append(time.perf_counter() - since)
-            if time.perf_counter() - begun > PATIENCE:
+            times[kind].append(time.perf_counter() - since)
+            if time.perf_counter() - begun > PATIENCE and all(times.values()):
                 break
-    plain = min(times[False])
-    regular = max(min(times[True], default=plain) - plain, 0.0)
-    return (plain + regular / lazy) / trial.batch
+    return sum(min(times[kind]) * number for kind, number in kinds.items()) / period / trial.batch
 
 
 def settled_steps(run: Run, preset: Preset, pace: Pace) -> int:
@@ -253,7 +259,7 @@ def _tick(contest: Contest, done: int, sums: Sums, run: Run | None) -> dict[str,
         print(f"isofield: at {images / KIMG:g} kimg {ailment}", file=sys.stderr)
     if run:
         run.log(step=done, kimg=images / KIMG, **numbers)
-    return {"kimg": images / KIMG, **{name: means[name] for name in ("generator", "critic")}}
+    return {"kimg": images / KIMG, **{name: means[name] for name in ("generator", "critic") if name in means}}
 
 
 def _save(contest: Contest, done: int, cost: Cost, sums: Sums, run: Run | None) -> None:
