@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import igl
 import numpy as np
 import torch
 import trimesh
@@ -25,7 +26,7 @@ from isofield.mesh.audit import audit
 from isofield.mesh.outer import boundary_mesh
 from isofield.mesh.read import read_mesh
 from isofield.meshing.extract import extract
-from isofield.metrics.surface import Surface, both_ways
+from isofield.metrics.surface import OneWay, Surface, both_ways
 from isofield.models.geogen import GeoGen
 from isofield.models.inversion import Inversion, Sitting, style_statistics
 from isofield.models.perceptual import psnr, pyramid_distance
@@ -45,6 +46,10 @@ from isofield.views.read import read_views
 RESOLUTION, SAMPLES = 128, 20_000  # of meshes; of surfaces to measure by
 CELL, ROWS = 160, 6  # of the picture
 RISE = 10.0  # degrees above the horizon
+DIRECTIONS, HIDDEN = 50, 0.97  # into which a point looks; share of them that is blocked where nothing sees it
+SIDES = ("front", "back", "front, seen", "back, seen")
+SEEN: dict[str, np.ndarray] = {}
+NEAR = 1e-4  # of its surface, from where it looks
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ def main() -> None:
         meshes = {"mean head": average, "nearest training head": nearest, "latent": latent, "tuned": tuned}
         solids = {**meshes, "nearest training head": boundary_mesh(nearest)}
         errors = {name: apart(head, mesh) for name, mesh in solids.items()}
-        rows.append([head.name, *(value for pair in errors.values() for value in pair)])
+        rows.append([head.name, *(value for sides in errors.values() for value in sides)])
         likeness.append([float(psnr(seen, head.picture[None])) for seen in (made.found, made.looks())])
         closed += [(found := audit(mesh)).watertight and found.manifold for mesh in (latent, tuned)]
         cells.append(row(head, made, meshes))
@@ -128,16 +133,26 @@ def mesh_of(generator: GeoGen, w: torch.Tensor) -> trimesh.Trimesh:
     return extract(generator.field(w), RESOLUTION).mesh
 
 
-def apart(head: Head, mesh: trimesh.Trimesh) -> tuple[float, float]:
+def apart(head: Head, mesh: trimesh.Trimesh) -> list[float]:
     """Half-sums of the two mean distances between surfaces, over samples before and behind the plane through the head's
-    axis that faces the camera."""
-    both = both_ways(Surface.of(mesh, UnitFrame()), Surface.of(head.solid, UnitFrame()), SAMPLES)
+    axis that faces the camera; then over those of them that can be seen from somewhere."""
+    found, truth = Surface.of(mesh, UnitFrame()), Surface.of(head.solid, UnitFrame())
+    both = both_ways(found, truth, SAMPLES)
+    if head.name not in SEEN:
+        SEEN[head.name] = outer(truth, both.truth)  # the samples of the truth are always the same
+    ways = [(both.pred, outer(found, both.pred)), (both.truth, SEEN[head.name])]
     sight = head.camera.eye * [1, 0, 1]
-    sides = []
-    for side in (1, -1):
-        parts = [one.distance[side * (one.points @ sight) > 0].mean() for one in (both.pred, both.truth)]
-        sides.append(float(np.mean(parts)))
-    return sides[0], sides[1]
+    half = [(one.distance, side * (one.points @ sight) > 0, seen) for side in (1, -1) for one, seen in ways]
+    whole, visible = [d[at].mean() for d, at, _ in half], [d[at & seen].mean() for d, at, seen in half]
+    return [float(np.mean(means[k : k + 2])) for means in (whole, visible) for k in (0, 2)]
+
+
+def outer(surface: Surface, samples: OneWay) -> np.ndarray:
+    """Which of a surface's samples are not hidden within it, as the hollow of a mouth behind closed lips is."""
+    vertices, faces = np.asarray(surface.mesh.vertices, float), np.asarray(surface.mesh.faces, np.int64)
+    normals = surface.normals[samples.face]
+    blocked = igl.ambient_occlusion(vertices, faces, samples.points + NEAR * normals, normals, DIRECTIONS)
+    return np.asarray(blocked) < HIDDEN
 
 
 def bearing_error(generator: GeoGen, head: Head) -> float:
@@ -163,12 +178,13 @@ def write(
     options: argparse.Namespace, rows: list, likeness: list, closed: list[bool], spent: list[float], searched: list
 ) -> None:
     names = ("mean head", "nearest training head", "latent", "tuned")
-    numbers = np.array([row[1:] for row in rows])
-    means = [[name, *map(float, numbers[:, 2 * k : 2 * k + 2].mean(0))] for k, name in enumerate(names)]
-    nearer = [[float((numbers[:, 6 + side] < numbers[:, 2 * k + side]).mean()) for side in (0, 1)] for k in (0, 1)]
+    numbers = np.array([row[1:] for row in rows]).reshape(len(rows), len(names), len(SIDES))
+    means = [[name, *map(float, mean)] for name, mean in zip(names, numbers.mean(0), strict=True)]
+    nearer = (numbers[:, 3:] < numbers[:, :2]).mean(0)
     db = np.array(likeness)
     won = " and ".join(
-        f"than the {name} for {nearer[k][0]:.0%} of the heads in front and {nearer[k][1]:.0%} behind"
+        f"than the {name} for {nearer[k][0]:.0%} of the heads in front and {nearer[k][1]:.0%} behind (of what is seen "
+        f"{nearer[k][2]:.0%} and {nearer[k][3]:.0%})"
         for k, name in enumerate(names[:2])
     )
     notes = [
@@ -177,8 +193,9 @@ def write(
         f"{np.mean(spent):.0f} s of processor time a head.",
         "Errors are half-sums of the two mean distances between the surfaces, in the unit frame, over the half that "
         "faces the camera and the half behind; of true meshes the boundary of what they enclose, without walls within. "
-        "Mean head: of the mean style. Nearest training head: the mesh of the training picture that is most like the "
-        "given one by the distance that is inverted with.",
+        "Seen: without what is hidden within a surface, as the hollows of the true mouths are, of which no picture "
+        "tells; the true meshes of training heads have them too. Mean head: of the mean style. Nearest training head: "
+        "the mesh of the training picture that is most like the given one by the distance that is inverted with.",
         f"PSNR of the picture at the generator's size: {db[:, 0].mean():.1f} dB by the latent alone, "
         f"{db[:, 1].mean():.1f} dB by the tuned generator. Closed and manifold: {sum(closed)} of {len(closed)} meshes.",
         f"The tuned mesh is nearer {won}.",
@@ -188,9 +205,9 @@ def write(
             f"Where the camera is searched ({len(searched)} heads) its direction is off by {np.median(searched):.0f} "
             f"degrees in the median, {np.max(searched):.0f} at most."
         )
-    columns = ["head", *(f"{name}, {side}" for name in names for side in ("front", "back"))]
+    columns = ["head", *(f"{name}, {side}" for name in names for side in SIDES)]
     tables = [
-        table("Mean error to the true mesh", ["mesh", "front", "back"], means),
+        table("Mean error to the true mesh", ["mesh", *SIDES], means),
         table(
             "Each head",
             [*columns, "PSNR latent", "PSNR tuned"],

@@ -3,6 +3,7 @@
 import json
 import math
 import warnings
+from copy import deepcopy
 from dataclasses import asdict
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from isofield.errors import InputError
+from isofield.fields.triplane import Triplanes
 from isofield.models import inversion
 from isofield.models.filters import doubled
 from isofield.models.geogen import GeoGen, new_density
@@ -203,7 +205,7 @@ def test_a_picture_the_generator_made_is_found_again_by_its_latent_alone(generat
 def test_tuning_comes_nearer_than_any_latent_and_leaves_the_prior_as_it_was(generator):
     pictures = picture_of(generator, generator.latent(7), label(30.0), inversion.FINER).flip(3)
     before = picture_of(generator, generator.latent(1), label(30.0))
-    made = inverted(generator, known(pictures, label(30.0)), 60, 120)
+    made = inverted(generator, known(pictures, label(30.0)), 60, 300)
     assert psnr(made.looks(), pictures) > psnr(made.found, pictures) + 1.5
     result = made.result()
     assert torch.equal(result.mapping.mean, made.w.detach())
@@ -214,6 +216,7 @@ def test_tuning_comes_nearer_than_any_latent_and_leaves_the_prior_as_it_was(gene
 
 def test_tuning_keeps_the_latent_and_holds_the_shape_together(generator, monkeypatch):
     pictures, off = picture_of(generator, generator.latent(1), label(0.0)).flip(3), []
+    monkeypatch.setattr(inversion, "HOLD", 0.0)
     for weight in (10.0, 0.0):
         monkeypatch.setattr(inversion, "SLOPES", weight)
         made = Inversion(generator, known(pictures, label(0.0)), pyramid_distance, 1, 40)
@@ -225,8 +228,39 @@ def test_tuning_keeps_the_latent_and_holds_the_shape_together(generator, monkeyp
         monkeypatch.setattr(inversion, "SLOPES", 1.0)
         torch.manual_seed(0)
         with torch.no_grad():
-            off.append(float(shapeliness(made.generator, *shots_of(made.generator, w[None], label(0.0)))))
+            scenes, shots = shots_of(made.generator, w[None], label(0.0))
+            off.append(float(shapeliness(made.generator, scenes, made.pivot, shots)))
     assert off[0] < 0.9 * off[1]
+
+
+def test_a_shape_is_held_where_the_pivot_has_it_but_for_a_shift(generator, monkeypatch):
+    """Of two pictures: their points are those of one pivot."""
+    monkeypatch.setattr(inversion, "DEPTH", 0.0)
+    monkeypatch.setattr(inversion, "SLOPES", 0.0)
+    cameras = torch.cat([label(0.0), label(90.0)])
+    with torch.no_grad():
+        scenes, shots = shots_of(generator, generator.latent(1)[None], cameras)
+        other = generator.scenes(generator.latent(2)[None])
+        same = Triplanes(scenes.planes[:1], deepcopy(generator.decoder))
+        assert shapeliness(generator, scenes, same, shots) < 1e-6
+        apart = shapeliness(generator, scenes, other, shots)
+        assert apart > 1e-3
+        same.decoder.shape_net[-1].bias += 0.3
+        assert shapeliness(generator, scenes, same, shots) < 1e-6
+        monkeypatch.setattr(inversion, "HOLD", 2 * inversion.HOLD)
+        torch.testing.assert_close(shapeliness(generator, scenes, other, shots), 2 * apart, rtol=0.2, atol=0)
+
+
+def test_tuning_moves_a_shape_less_where_it_is_held(generator, monkeypatch):
+    pictures, moved = picture_of(generator, generator.latent(1), label(0.0)).flip(3), []
+    points = torch.rand(1, 500, 3, generator=torch.Generator().manual_seed(0)) * 1.4 - 0.7
+    for weight in (10.0, 0.0):
+        monkeypatch.setattr(inversion, "HOLD", weight)
+        made = inverted(generator, known(pictures, label(0.0)), 1, 40)
+        with torch.no_grad():
+            change = made.generator.scenes(made.w[None]).value(points) - made.pivot.value(points)
+        moved.append(float((change - change.mean()).abs().mean()))
+    assert moved[0] < 0.7 * moved[1]
 
 
 def test_an_inversion_that_goes_on_equals_the_unbroken_one(generator):

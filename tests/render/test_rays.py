@@ -6,7 +6,16 @@ import torch
 
 from isofield.frame import UnitFrame
 from isofield.render.camera import orbit
-from isofield.render.rays import blurred, by_inverse_cdf, camera_rays, rays_of, stratified, through_ball, through_box
+from isofield.render.rays import (
+    blurred,
+    by_inverse_cdf,
+    camera_rays,
+    rays_of,
+    rays_through,
+    stratified,
+    through_ball,
+    through_box,
+)
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -23,6 +32,9 @@ def test_rays_are_the_cameras_own_from_both_descriptions():
     scaled = torch.tensor(np.stack([c.intrinsics / np.array([[6], [6], [1]]) for c in cameras]), dtype=torch.float32)
     for one, other in zip(camera_rays(poses, scaled, 6, 6), rays, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+    some = torch.tensor([[[0.75, 0.25]], [[0.25, 0.75]]])  # of pixels (x, y) = (4, 1) and (1, 4)
+    for one, other in zip(rays_through(poses, scaled, some), rays, strict=True):
+        torch.testing.assert_close(one[:, 0], torch.stack([other[0, 10], other[1, 25]]), atol=1e-5, rtol=0)
 
 
 def test_a_frame_takes_the_eye_along_and_leaves_directions():

@@ -1,6 +1,7 @@
 """Training of generators: exact in (seed, step) however it is stopped, and its verb."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -126,7 +127,7 @@ def test_beta_and_the_depth_loss_wait_for_their_time(whole):
 
 def played(made):
     """What a share of four gives the generator to learn."""
-    fake, _, numbers = made._generator_share(made.labels[:4], None)
+    fake, numbers = made._generator_share(made.labels[:4])
     made._learn("generator")
     return fake, numbers
 
@@ -191,6 +192,26 @@ def test_a_shapes_own_latent_learns_from_pixels_of_its_pictures_as_they_were_giv
     assert moved is not None
     assert not moved[0].any()
     assert moved[1].all()
+
+
+def test_with_likeness_the_contest_is_seldom_and_beta_falls_to_an_eighth_of_the_finest_pixel(tmp_path):
+    made = contest(write_set(tmp_path, size=16), likeness=10.0, lazy=2)
+    assert [step for step in range(17) if made.holds(step)[0]] == [0, 4, 8, 12, 16]
+    assert [step for step in range(17) if made.holds(step)[1]] == [0, 8, 16]
+    assert made.share_of_finer() == pytest.approx(1 - 0.8 * math.log(0.1 * 8 * 4) / math.log(0.1 * 16 * 4), abs=0.01)
+    density, critic = made.generator.decoder.density, made.critic.blocks[0].conv0.weight
+    made.length, betas, judged = 10, [], []
+    for step in range(10):
+        before = critic.detach().clone()
+        numbers = made.step(step)
+        assert ("critic" in numbers, "r1" in numbers, "unlikeness" in numbers) == (*made.holds(step), True)
+        judged.append(not torch.equal(critic, before))
+        betas.append(density.beta.item())
+    assert judged == [step in (0, 4, 8) for step in range(10)]
+    wanted = 0.1 * (2 / 16 / 8 / 0.1) ** (np.minimum(np.arange(10) / 10 / 0.8, 1))
+    np.testing.assert_allclose(betas, wanted, rtol=1e-5)
+    assert made.finer == 2
+    assert made.average.decoder.density.beta.item() < betas[4]
 
 
 def test_latents_of_the_set_go_on_where_they_were(pictures):

@@ -35,6 +35,22 @@ def test_every_picture_tells_its_shape(tmp_path):
     np.testing.assert_array_equal(Lessons(mixed, 8).shapes, [0, 1, 0, 1])
 
 
+@pytest.mark.parametrize("held", [lessons.HELD, 0])
+def test_glimpses_are_pixels_of_the_files_wherever_they_are_asked_for(views, monkeypatch, held):
+    monkeypatch.setattr(lessons, "HELD", held)
+    found, whole = Lessons(views, 16), views.picture(3)
+    assert found.finest == 32
+    x, y = np.meshgrid((np.arange(32) + 0.9) / 32, np.arange(32) / 32)
+    anywhere = np.stack([x.ravel(), y.ravel()], 1)[None].astype(np.float32)
+    for _ in range(2):
+        places, colors = found.glimpses(np.array([3, 1]), anywhere.repeat(2, 0))
+        np.testing.assert_array_equal(colors.reshape(2, 32, 32, 3), [whole, views.picture(1)])
+    assert (found._kept is None) == (held == 0)
+    np.testing.assert_allclose(places[0].reshape(32, 32, 2)[5, 9], [9.5 / 32, 5.5 / 32])
+    last = found.glimpses(np.array([0]), np.full((1, 1, 2), np.nextafter(1, 0, dtype=np.float32), np.float32))
+    np.testing.assert_allclose(last[0], 31.5 / 32)
+
+
 def test_the_world_is_scaled_to_the_unit_ball(views):
     """Where its radius is not told, it is that of what the cameras see: nearly one for cameras at nine."""
     found = Lessons(views, 16)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ TUNING = 3e-4  # rate of the generator
 SHARP, SHARPENED = 3e-3, 0.6  # beta after this share of the tuning
 FINER = 2  # rays a side of each pixel while tuning, or a sharp beta makes jagged outlines
 MOTION, PULL = 0.01, 0.1  # rate of cameras; what keeps them where they began
-DEPTH, SLOPES, SMOOTH, PROBES = 0.1, 0.5, 0.25, 256  # weights of what is asked of the shape, and at how many points
+DEPTH, SLOPES, HOLD, SMOOTH, PROBES = 0.1, 0.5, 1.0, 0.25, 256  # what is asked of the shape: weights, and points
 STYLES = 10_000  # drawn for their mean
 REACH = (1.0, 1.0, 1.0, 1.0, 1.0, 4.0)  # what a motion's numbers stand for: radians, and lengths; depth is seen least
 
@@ -144,14 +145,19 @@ def unlikeness(
     return total / len(seen)
 
 
-def shapeliness(generator: GeoGen, scenes: Triplanes, shots: Shots) -> Float[Tensor, ""]:
-    """What keeps the shape one while its picture is tuned: GeoGen's Eq. 6 and slopes of one; of densities, EG3D's
-    smoothness."""
+def shapeliness(generator: GeoGen, scenes: Triplanes, pivot: Triplanes, shots: Shots) -> Float[Tensor, ""]:
+    """What keeps the shape one while its picture is tuned: GeoGen's Eq. 6, slopes of one, and the distances that the
+    pivot, a single scene, has at the same points, but for a shift of them all, which a sharper density brings; of
+    densities, EG3D's smoothness."""
     points = probes(shots.rays, shots.depth, shots.opacity, PROBES)
     if not generator.decoder.density.signed:
         return SMOOTH * smooth_density_loss(scenes, points)
     distance = surface_sdf(scenes, shots.rays, shots.depth.detach())
-    return DEPTH * depth_consistency(distance, shots.opacity) + SLOPES * eikonal_loss(scenes, points)
+    with torch.no_grad():
+        before = pivot.value(points.flatten(0, 1)[None]).view(points.shape[:2])
+    moved = scenes.value(points) - before
+    loss = DEPTH * depth_consistency(distance, shots.opacity) + SLOPES * eikonal_loss(scenes, points)
+    return loss + HOLD * (moved - moved.mean()).abs().mean()
 
 
 class Inversion:
@@ -166,7 +172,8 @@ class Inversion:
         self, generator: GeoGen, sitting: Sitting, perceptual: Perceptual, steps: int = 500, tune: int = 500,
         seed: int = 0, start: Float[Tensor, " latent"] | None = None,
     ):  # fmt: skip
-        self.generator, self.sitting, self.perceptual = deepcopy(generator), sitting, perceptual
+        self.before, self.generator = generator, deepcopy(generator)
+        self.sitting, self.perceptual = sitting, perceptual
         self.steps, self.tune, self.seed = steps, tune, seed
         mean, self.deviation = style_statistics(generator, sitting.labels, seed)
         self.w = (mean if start is None else start).clone().requires_grad_()
@@ -182,6 +189,12 @@ class Inversion:
     @property
     def length(self) -> int:
         return self.steps + self.tune
+
+    @cached_property
+    def pivot(self) -> Triplanes:
+        """What the latent is before the generator is tuned around it; to be asked for when it has been found."""
+        with torch.no_grad():
+            return self.before.scenes(self.w[None])
 
     def labels(self) -> Float[Tensor, "p 25"]:
         """The cameras as found so far."""
@@ -246,7 +259,7 @@ class Inversion:
             density.sharpen(sharpness(self.beta, done))
         scenes, shots = shots_of(self.generator, self.w.detach()[None], self.labels().detach(), finer=FINER)
         loss = unlikeness(shots.seen, self.sitting.pictures, self.perceptual, 1.0).mean()
-        return stepped(loss + shapeliness(self.generator, scenes, shots), self.adams["generator"])
+        return stepped(loss + shapeliness(self.generator, scenes, self.pivot, shots), self.adams["generator"])
 
 
 def stepped(loss: Float[Tensor, ""], adam: torch.optim.Adam) -> Float[Tensor, ""]:

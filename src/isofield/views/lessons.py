@@ -17,8 +17,8 @@ OTHERWISE = "bring the set to squares with `isofield convert --crop S`"
 class Lessons:
     """Pictures of `size` x `size` pixels, read when first asked for, and their labels (n, 25).
 
-    shapes (n,): the number of the shape that each one shows, counted in order; a folder shows one. finest: pixels a side
-    of the smallest picture as it was given.
+    shapes (n,): the number of the shape that each one shows, counted in order; a folder shows one. finest: pixels a
+    side of the smallest picture as it was given.
 
     The world is scaled by 1 / radius, so that shapes lie in the unit sphere. Raises InputError for pictures that are
     not square, or smaller than asked for.
