@@ -200,13 +200,18 @@ def test_with_likeness_the_contest_is_seldom_and_beta_falls_to_an_eighth_of_the_
     assert [step for step in range(17) if made.holds(step)[1]] == [0, 8, 16]
     assert made.share_of_finer() == pytest.approx(1 - 0.8 * math.log(0.1 * 8 * 4) / math.log(0.1 * 16 * 4), abs=0.01)
     density, critic = made.generator.decoder.density, made.critic.blocks[0].conv0.weight
-    made.length, betas, judged = 10, [], []
+    made.length, betas, judged, rates = 10, [], [], []
     for step in range(10):
         before = critic.detach().clone()
         numbers = made.step(step)
         assert ("critic" in numbers, "r1" in numbers, "unlikeness" in numbers) == (*made.holds(step), True)
         judged.append(not torch.equal(critic, before))
         betas.append(density.beta.item())
+        rates.append(
+            [group["lr"] / group["rate"] for part in ("generator", "own") for group in made.adams[part].param_groups]
+        )
+    np.testing.assert_allclose(np.std(rates, 1), 0, atol=1e-12)
+    np.testing.assert_allclose(np.mean(rates, 1), [1] * 7 + [(2 + 2**0.5) / 4, 0.5, (2 - 2**0.5) / 4])
     assert judged == [step in (0, 4, 8) for step in range(10)]
     wanted = 0.1 * (2 / 16 / 8 / 0.1) ** (np.minimum(np.arange(10) / 10 / 0.8, 1))
     np.testing.assert_allclose(betas, wanted, rtol=1e-5)

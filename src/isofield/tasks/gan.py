@@ -32,7 +32,7 @@ from isofield.views.lessons import Lessons, draw
 KIMG = 1000  # pictures
 FINER = 2  # rays a side of each pixel while a run is finished
 SHARP, FALL = 0.125, 2.0  # beta then, in pixels of a picture two units wide; e-folds by which it falls at most
-SHARPENED = 0.8  # share of a run with likeness after which beta has fallen
+SHARPENED, COOLING = 0.8, 0.4  # share of a run with likeness after which beta has fallen; last share, of falling rates
 GLIMPSES = 1024  # pixels of a true picture that the shape of the set that it shows is asked for
 PROBES = 128  # points of each scene where its slopes are asked for, and as many near its surface
 BETAS, EPSILON = (0.0, 0.99), 1e-8  # of Adam
@@ -58,7 +58,8 @@ class Contest:
 
     Where the recipe asks for likeness, each shape of the set has a latent of its own, learned with the generator (GLO,
     Bojanowski et al. 2018). By rays through single pixels it must look like its pictures as large as they were given,
-    so that an outline is known better than by a pixel of what the critic sees. The contest itself is then seldom.
+    so that an outline is known better than by a pixel of what the critic sees. The contest itself is then seldom, and
+    rates fall in the end.
     """
 
     def __init__(self, preset: Preset, lessons: Lessons, seed: int, team: Team | None = None):
@@ -82,7 +83,8 @@ class Contest:
         self.adams = {"generator": _generator_adam(self.generator, preset), "critic": _critic_adam(self.critic, preset)}
         if recipe.likeness:
             self.networks["own"] = self.own
-            self.adams["own"] = torch.optim.Adam(self.own.parameters(), recipe.code_rate, BETAS, EPSILON, fused=True)
+            latents = {"params": list(self.own.parameters()), "lr": recipe.code_rate, "rate": recipe.code_rate}
+            self.adams["own"] = torch.optim.Adam([latents], betas=BETAS, eps=EPSILON, fused=True)
 
     @property
     def batch(self) -> int:
@@ -152,6 +154,10 @@ class Contest:
                 self.finer = FINER if float(density.beta) < sharp else 1
             else:
                 density.sharpen(min(beta, max(sharp, beta * math.exp(-FALL / last))))
+        if recipe.likeness and self.length:
+            share = cooled(step / self.length)
+            for group in (*self.adams["generator"].param_groups, *self.adams["own"].param_groups):
+                group["lr"] = group["rate"] * share
         done = min(images / (recipe.sharp * KIMG), 1.0) if recipe.sharp else 1.0
         self.blur = recipe.blur * (1 - done)
         self.swap = 1 - done * (1 - recipe.swap)
@@ -287,6 +293,11 @@ class Contest:
                     self.adams[part].state[parameter] = found
 
 
+def cooled(done: float) -> float:
+    """Share of the full rates at this share of a run with likeness, which has true pictures to come to rest at."""
+    return 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - done) / COOLING))
+
+
 def _generator_adam(generator: GeoGen, preset: Preset) -> torch.optim.Adam:
     """The decoder's plain layers learn as fast as the equalised ones, and beta at a rate of its own."""
     recipe, decoder = preset.recipe, generator.decoder
@@ -298,7 +309,8 @@ def _generator_adam(generator: GeoGen, preset: Preset) -> torch.optim.Adam:
         {"params": plain, "lr": recipe.rate / math.sqrt(decoder.width)},
         {"params": scale, "lr": recipe.beta_rate},
     ]
-    return torch.optim.Adam([group for group in groups if group["params"]], betas=BETAS, eps=EPSILON, fused=True)
+    groups = [{**group, "rate": group["lr"]} for group in groups if group["params"]]
+    return torch.optim.Adam(groups, betas=BETAS, eps=EPSILON, fused=True)
 
 
 def _critic_adam(critic: Discriminator, preset: Preset) -> torch.optim.Adam:
