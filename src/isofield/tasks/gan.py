@@ -147,25 +147,29 @@ class Contest:
         for parameter in density.parameters():
             parameter.requires_grad_(self.settled and not finishing and not recipe.likeness)
         self.finer = FINER if finishing else 1
-        if isinstance(density, ScaledDensity) and (finishing or recipe.likeness):
-            beta, sharp = float(density.beta.detach()), SHARP * 2 / self.preset.architecture.raw
-            if recipe.likeness:
-                density.sharpen(self._beta(step / self.length if self.length else 0.0))
-                self.finer = FINER if float(density.beta) < sharp else 1
-            else:
-                density.sharpen(min(beta, max(sharp, beta * math.exp(-FALL / last))))
-        if recipe.likeness and self.length:
-            share = cooled(step / self.length)
-            for group in (*self.adams["generator"].param_groups, *self.adams["own"].param_groups):
-                group["lr"] = group["rate"] * share
+        if recipe.likeness:
+            self._settle_down(step / self.length if self.length else 0.0)
+        elif finishing and isinstance(density, ScaledDensity):
+            beta = float(density.beta.detach())
+            density.sharpen(min(beta, max(self._sharp(self.preset.architecture.raw), beta * math.exp(-FALL / last))))
         done = min(images / (recipe.sharp * KIMG), 1.0) if recipe.sharp else 1.0
         self.blur = recipe.blur * (1 - done)
         self.swap = 1 - done * (1 - recipe.swap)
 
-    def _beta(self, done: float) -> float:
-        """At this share of a run with likeness; one that has no known length stays soft."""
-        first, last = self.preset.recipe.beta, SHARP * 2 / self.lessons.finest
-        return first * min(1.0, last / first) ** min(1.0, done / SHARPENED)
+    def _settle_down(self, done: float) -> None:
+        """At this share of a run with likeness: beta falls by equal factors, and rates in the end. What the critic sees
+        has several rays a pixel as soon as beta is small for its pixels."""
+        first, density = self.preset.recipe.beta, self.generator.decoder.density
+        if isinstance(density, ScaledDensity):
+            beta = first * min(1.0, self._sharp(self.lessons.finest) / first) ** min(1.0, done / SHARPENED)
+            density.sharpen(beta)
+            self.finer = FINER if beta < self._sharp(self.preset.architecture.raw) else self.finer
+        for group in (*self.adams["generator"].param_groups, *self.adams["own"].param_groups):
+            group["lr"] = group["rate"] * cooled(done)
+
+    @staticmethod
+    def _sharp(pixels: int) -> float:
+        return SHARP * 2 / pixels
 
     def _lesson(self, chosen: Int[np.ndarray, " b"]) -> tuple[Float[Tensor, "b c s s"], Float[Tensor, "b 25"]]:
         """Real pictures as the critic sees them, and their labels."""
