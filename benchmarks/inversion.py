@@ -149,7 +149,7 @@ def apart(head: Head, mesh: trimesh.Trimesh) -> list[float]:
 
 
 def outer(surface: Surface, samples: OneWay) -> np.ndarray:
-    """Which of a part of a surface's samples are not hidden within it, as the hollow of a mouth behind closed lips is."""
+    """Which samples are known not to be hidden within the surface, as the hollow of a mouth behind closed lips is."""
     vertices, faces = np.asarray(surface.mesh.vertices, float), np.asarray(surface.mesh.faces, np.int64)
     normals, seen = surface.normals[samples.face[::ASKED]], np.zeros(len(samples.points), bool)
     places = samples.points[::ASKED] + NEAR * normals
