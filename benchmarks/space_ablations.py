@@ -2,7 +2,7 @@
 
 outliers: shapes drawn by how badly they fit, or evenly, and codes found with and without the loss for thin parts;
 others: the same, without the quarter, on ten other shapes of each class, by which nothing was chosen; --tuned adds
-what tuning the network to each shape brings to one of the trainings;
+what tuning the network to each shape brings to the default's trainings;
 classes: what the decoder is told of them. Each training has the steps of the row of shape_spaces.py that it is compared
 with, whose shapes, samples and runs are used; what is in the work folder is not made again.
 """
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("table", choices=("outliers", "others", "classes"))
     parser.add_argument("--work", type=Path, default=Path("shape-spaces"))
     parser.add_argument("--seeds", type=int, default=2, help="trainings of each kind in the tables of outliers")
-    parser.add_argument("--tuned", action="store_true", help="tune the network, too; a quarter of an hour more")
+    parser.add_argument("--tuned", action="store_true", help="tune the network, too; half an hour more")
     parser.add_argument("--steps", type=int, help="of a training, where none is there to take them from")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -59,8 +59,8 @@ def outliers(work: Path, seeds: int, steps: int | None, fresh: bool, tuned: bool
     errors: dict[tuple[str, str], list[list[np.ndarray]]] = {}
     rows = []
     for seed, (name, flags), (coding, thin, tuning) in product(range(seeds), ways.items(), CODINGS):
-        if tuning and (flags or seed or not tuned):
-            continue  # of one training, for its costs
+        if tuning and (flags or not tuned):
+            continue  # of the default's trainings, for its costs
         way = name, coding
         seeded = flags | ({"seed": seed} if seed else {})
         report = trained_as(work, "default, 4 T", f"{name}, {seed}", seeded, steps)
