@@ -28,7 +28,7 @@ from isofield.mesh.read import read_mesh
 from isofield.meshing.extract import extract
 from isofield.metrics.surface import OneWay, Surface, both_ways
 from isofield.models.geogen import GeoGen
-from isofield.models.inversion import Inversion, Sitting, style_statistics
+from isofield.models.inversion import Inversion, Sitting, Styles
 from isofield.models.perceptual import psnr, pyramid_distance
 from isofield.models.pose_search import found_camera
 from isofield.render.camera import Camera, orbit
@@ -76,7 +76,7 @@ def main() -> None:
         taken(path, index, generator) for index, path in enumerate(sorted(options.held.glob("*.ply"))[: options.count])
     ]
     known = Retrieval(options.training, generator.architecture.size)
-    average = mesh_of(generator, style_statistics(generator, heads[0].label[None], 0)[0])
+    average = mesh_of(generator, Styles.of(generator, heads[0].label[None], 0).mean)
     rows, likeness, cells, closed, spent = [], [], [], [], []
     for head in heads:
         begun = time.process_time()
@@ -84,11 +84,11 @@ def main() -> None:
                          pyramid_distance, options.steps, options.tune)  # fmt: skip
         for step in range(options.steps):
             made.step(step)
-        latent = mesh_of(made.generator, made.w.detach())
+        latent = mesh_of(made.generator, made.w)
         for step in range(options.steps, made.length):
             made.step(step)
         spent.append(time.process_time() - begun)
-        tuned = mesh_of(made.generator, made.w.detach())
+        tuned = mesh_of(made.generator, made.w)
         nearest = known.nearest(head.picture)
         meshes = {"mean head": average, "nearest training head": nearest, "latent": latent, "tuned": tuned}
         solids = {**meshes, "nearest training head": boundary_mesh(nearest)}

@@ -20,13 +20,13 @@ from isofield.models.inversion import (
     Inversion,
     Motion,
     Sitting,
+    Styles,
     calming,
     moved,
     ramp,
     shapeliness,
     sharpness,
     shots_of,
-    style_statistics,
 )
 from isofield.models.perceptual import laplacian_pyramid, psnr, pyramid_distance, script_distance
 from isofield.models.pose_search import found_camera
@@ -183,23 +183,25 @@ def test_the_studio_is_read_from_labels_and_kept():
         assert distance == pytest.approx(7, abs=1e-4)
 
 
-def test_statistics_of_styles_are_those_of_many_latents(generator):
-    mean, deviation = style_statistics(generator, label(0.0), 1, 4000)
+def test_the_gaussian_of_styles_is_that_of_many_latents(generator):
+    styles = Styles.of(generator, label(0.0), 1, 4000)
     torch.manual_seed(5)
     w = generator.mapping(torch.randn(4000, TINY.latent))
-    assert (mean - w.mean(0)).norm() < 0.1 * deviation
-    assert deviation == pytest.approx(float((w - mean).norm(dim=1).square().mean().sqrt()), rel=0.05)
+    v = torch.linalg.solve_triangular(styles.factor, (w - styles.mean).T, upper=False).T
+    assert torch.allclose(styles.at(v), w, atol=1e-4)
+    assert v.mean(0).abs().max() < 0.1
+    assert torch.allclose(torch.cov(v.T), torch.eye(TINY.latent), atol=0.15)
 
 
 def test_a_picture_the_generator_made_is_found_again_by_its_latent_alone(generator):
     w, cameras = generator.latent(7), torch.cat([label(30.0), label(150.0)])
     pictures = picture_of(generator, w, cameras)
     made = inverted(generator, known(pictures, cameras), 100, 0)
-    start = psnr(picture_of(generator, style_statistics(generator, cameras, 0)[0], cameras), pictures)
-    assert (psnr(picture_of(generator, made.w.detach(), cameras), pictures) > 35).all()
+    start = psnr(picture_of(generator, Styles.of(generator, cameras, 0).mean, cameras), pictures)
+    assert (psnr(picture_of(generator, made.w, cameras), pictures) > 35).all()
     assert (start < 20).all()
     other = label(270.0)  # and with it what no camera saw
-    assert psnr(picture_of(generator, made.w.detach(), other), picture_of(generator, w, other)) > 25
+    assert psnr(picture_of(generator, made.w, other), picture_of(generator, w, other)) > 25
 
 
 def test_tuning_comes_nearer_than_any_latent_and_leaves_the_prior_as_it_was(generator):
@@ -208,7 +210,7 @@ def test_tuning_comes_nearer_than_any_latent_and_leaves_the_prior_as_it_was(gene
     made = inverted(generator, known(pictures, label(30.0)), 60, 300)
     assert psnr(made.looks(), pictures) > psnr(made.found, pictures) + 1.5
     result = made.result()
-    assert torch.equal(result.mapping.mean, made.w.detach())
+    assert torch.equal(result.mapping.mean, made.w)
     assert torch.equal(picture_of(result, result.mapping.mean, label(30.0), inversion.FINER), made.looks())
     assert result.decoder.density.beta.item() == pytest.approx(inversion.SHARP)
     assert torch.equal(picture_of(generator, generator.latent(1), label(30.0)), before)
@@ -221,10 +223,10 @@ def test_tuning_keeps_the_latent_and_holds_the_shape_together(generator, monkeyp
         monkeypatch.setattr(inversion, "SLOPES", weight)
         made = Inversion(generator, known(pictures, label(0.0)), pyramid_distance, 1, 40)
         made.step(0)
-        w = made.w.detach().clone()
+        w = made.w
         for step in range(1, 41):
             made.step(step)
-        assert torch.equal(made.w.detach(), w)
+        assert torch.equal(made.w, w)
         monkeypatch.setattr(inversion, "SLOPES", 1.0)
         torch.manual_seed(0)
         with torch.no_grad():
@@ -281,7 +283,7 @@ def test_an_inversion_that_goes_on_equals_the_unbroken_one(generator):
 
 
 def test_where_a_picture_was_taken_from_is_found(generator):
-    mean, _ = style_statistics(generator, label(0.0), 0)
+    mean = Styles.of(generator, label(0.0), 0).mean
     true = label(77.0, 12.0)
     found = found_camera(generator, picture_of(generator, mean, true)[0], pyramid_distance)
     azimuth, elevation, distance = bearing(found)
@@ -291,7 +293,7 @@ def test_where_a_picture_was_taken_from_is_found(generator):
 
 
 def test_a_free_camera_is_refined_by_gradients(generator):
-    mean, _ = style_statistics(generator, label(0.0), 0)
+    mean = Styles.of(generator, label(0.0), 0).mean
     picture = picture_of(generator, mean, label(40.0))
     made = inverted(generator, Sitting(picture, label(48.0), torch.tensor([True])), 60, 0)
     assert abs(bearing(made.labels()[0].detach())[0] - 40) < 3

@@ -23,7 +23,7 @@ LABEL = 25  # numbers of a camera, as EG3D counts them
 
 
 class GeoGen(nn.Module):
-    """z (and a camera, where it is conditioned) -> w -> planes -> fields.
+    """noise -> z (and a camera, where it is conditioned) -> w -> planes -> fields.
 
     frame: from the unit frame to the world of the pictures it was trained on; studio: how these were taken.
     """
@@ -46,10 +46,10 @@ class GeoGen(nn.Module):
         self.refine = SuperResolution(a.features, a.raw, a.size, a.latent, a.refine) if a.size > a.raw else None
 
     def styles(
-        self, z: Float[Tensor, "b latent"], label: Float[Tensor, "b 25"] | None = None, truncation: float = 1.0
+        self, noise: Float[Tensor, "b latent"], label: Float[Tensor, "b 25"] | None = None, truncation: float = 1.0
     ) -> Float[Tensor, "b latent"]:
-        """label: needed where the mapping is conditioned, else not looked at."""
-        return self.mapping.truncated(self.mapping(z, label), truncation)
+        """noise: of N(0, 1); label: needed where the mapping is conditioned, else not looked at."""
+        return self.mapping.truncated(self.mapping(self.mapping.latents(noise), label), truncation)
 
     def scenes(self, w: Float[Tensor, "b latent"], fresh: bool = False) -> Triplanes:
         """What the volume renderer takes. fresh: with new noise in the backbone, as in training."""
@@ -93,12 +93,12 @@ class GeoGen(nn.Module):
         """
         numbers = (seeds, 0, 0) if isinstance(seeds, int) else seeds
         seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
-        z = torch.randn(1, self.architecture.latent, generator=torch.Generator().manual_seed(seed))
+        noise = torch.randn(1, self.architecture.latent, generator=torch.Generator().manual_seed(seed))
         where = self.mapping.mean
         if label is None and self.architecture.conditioned:
             label = torch.tensor(label_of(self.studio.front()))
         told = None if label is None else label[None].to(where)
-        return self.styles(z.to(where), told, truncation)[0]
+        return self.styles(noise.to(where), told, truncation)[0]
 
 
 def new_density(name: str, recipe: Recipe) -> Density:

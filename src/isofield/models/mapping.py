@@ -1,6 +1,7 @@
 """From a latent, and where one is given a camera, to a style (StyleGAN2's mapping network; EG3D, section 4.2)."""
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -10,15 +11,19 @@ from isofield.models.layers import Linear, lrelu, normalized
 
 RATE = 0.01  # its layers learn so much slower than the others
 MEMORY = 0.998  # of the running mean of styles, for each batch
+LEAST = 1e-4  # variance of latents that do not vary in some direction
 
 
 class Mapping(nn.Module):
-    """z (and an embedded label beside it) -> w through `depth` layers; keeps the running mean of w.
+    """z (and an embedded label beside it) -> w through `depth` layers; keeps the running mean of w, and the Gaussian
+    that z is drawn from: N(0, 1), or that of latents that were learned.
 
     latent: width of z, or 0 for a network of the label alone, as in the discriminator; label: numbers of the label.
     """
 
     mean: Tensor
+    center: Tensor
+    spread: Tensor
 
     def __init__(self, latent: int, label: int, style: int, depth: int):
         super().__init__()
@@ -29,6 +34,8 @@ class Mapping(nn.Module):
         widths = [latent + (style if label else 0), *[style] * depth]
         self.layers = nn.ModuleList(Linear(a, b, rate=RATE) for a, b in pairwise(widths))
         self.register_buffer("mean", torch.zeros(style))
+        self.register_buffer("center", torch.zeros(latent))
+        self.register_buffer("spread", torch.eye(latent))
 
     def forward(
         self, z: Float[Tensor, "b latent"] | None = None, label: Float[Tensor, "b label"] | None = None
@@ -42,6 +49,23 @@ class Mapping(nn.Module):
         for layer in self.layers:
             x = lrelu(layer(x))
         return x
+
+    def latents(self, noise: Float[Tensor, "b latent"]) -> Float[Tensor, "b latent"]:
+        """z by draws of N(0, 1)."""
+        return self.center + noise @ self.spread.T
+
+    @torch.no_grad()
+    def drawn_like(self, learned: Float[Tensor, "n latent"]) -> None:
+        """From now on z is drawn from the Gaussian of the directions of these (GLO, Bojanowski et al. 2018, sec. 3)."""
+        z = normalized(learned)
+        off = z - z.mean(0)
+        self.center.copy_(z.mean(0))
+        self.spread.copy_(torch.linalg.cholesky(off.T @ off / len(z) + LEAST * torch.eye(z.shape[1]).to(z)))
+
+    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        for name in ("center", "spread"):  # models that are older draw from N(0, 1)
+            state.setdefault(prefix + name, getattr(self, name))
+        super()._load_from_state_dict(state, prefix, *rest)
 
     @torch.no_grad()
     def remember(self, w: Float[Tensor, "b style"]) -> None:

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from isofield.models.geogen import GeoGen
-from isofield.models.inversion import Motion, finding_adam, shots_of, stepped, style_statistics, unlikeness
+from isofield.models.inversion import Motion, Styles, finding_adam, shots_of, stepped, unlikely, unlikeness
 from isofield.models.perceptual import Perceptual
 from isofield.views.eg3d import label_of
 
@@ -31,20 +31,21 @@ def search(
     """
     cameras = generator.studio.cameras(STARTS, picture.shape[-1], seed)
     labels = torch.tensor([label_of(camera) for camera in cameras]).to(picture)
-    mean, deviation = style_statistics(generator, labels, seed)
-    w = mean.expand(STARTS, -1)
+    styles = Styles.of(generator, labels, seed)
+    v = torch.zeros(STARTS, len(styles.mean)).to(picture)
     generator.requires_grad_(False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(np.random.SeedSequence([seed, STARTS]).generate_state(1)[0]))
         for kept, steps, moving in ROUNDS:
-            order = _scores(generator, w, labels, picture, perceptual).argsort()[:kept]
-            w, motion = w[order].clone().requires_grad_(), Motion(labels[order])
-            adam = finding_adam(w, deviation, motion if moving else None)
+            order = _scores(generator, styles.at(v), labels, picture, perceptual).argsort()[:kept]
+            v, motion = v[order].clone().requires_grad_(), Motion(labels[order])
+            adam = finding_adam(v, motion if moving else None)
             for _ in range(steps):
-                _, shots = shots_of(generator, w, motion.moved() if moving else motion.labels)
-                off = unlikeness(shots.seen, picture.expand(len(w), -1, -1, -1), perceptual)
-                stepped((off + motion.wandering()).sum(), adam)
-            w, labels = w.detach(), motion.moved().detach()
+                _, shots = shots_of(generator, styles.at(v), motion.moved() if moving else motion.labels)
+                off = unlikeness(shots.seen, picture.expand(len(v), -1, -1, -1), perceptual)
+                stepped((off + motion.wandering() + unlikely(v)).sum(), adam)
+            v, labels = v.detach(), motion.moved().detach()
+    w = styles.at(v)
     order = _scores(generator, w, labels, picture, perceptual).argsort()
     return w[order], labels[order]
 

@@ -36,6 +36,7 @@ SHARPENED, COOLING = 0.8, 0.4  # share of a run with likeness after which beta h
 GLIMPSES = 1024  # pixels of a true picture that the shape of the set that it shows is asked for
 PROBES = 128  # points of each scene where its slopes are asked for, and as many near its surface
 BETAS, EPSILON = (0.0, 0.99), 1e-8  # of Adam
+STEADY = (0.9, 0.99)  # of the generator's where most steps have true pictures to go by
 DIVERGED = "training diverged; begin anew with a larger --r1 or --batch"
 Numbers = dict[str, Tensor]
 
@@ -57,7 +58,7 @@ class Contest:
     process does them one after another, and several divide them, with the same result but for rounding.
 
     Where the recipe asks for likeness, each shape of the set has a latent of its own, learned with the generator (GLO,
-    Bojanowski et al. 2018). By rays through single pixels it must look like its pictures as large as they were given,
+    Bojanowski et al. 2018), and new ones are drawn from the Gaussian of these. By rays through single pixels it must look like its pictures as large as they were given,
     so that an outline is known better than by a pixel of what the critic sees. The contest itself is then seldom, and
     rates fall in the end.
     """
@@ -148,6 +149,7 @@ class Contest:
             parameter.requires_grad_(self.settled and not finishing and not recipe.likeness)
         self.finer = FINER if finishing else 1
         if recipe.likeness:
+            self.generator.mapping.drawn_like(self.own.weight)
             self._settle_down(step / self.length if self.length else 0.0)
         elif finishing and isinstance(density, ScaledDensity):
             beta = float(density.beta.detach())
@@ -193,7 +195,8 @@ class Contest:
 
     def _generator_share(self, label: Float[Tensor, "b 25"]) -> tuple[Float[Tensor, "b c s s"], Numbers]:
         """Pictures by these cameras, and the gradient of what the critic says of them."""
-        w = self._styles(torch.randn(len(label), self.preset.architecture.latent, device=self.device), label)
+        noise = torch.randn(len(label), self.preset.architecture.latent, device=self.device)
+        w = self._styles(self.generator.mapping.latents(noise), label)
         scenes = self.generator.scenes(w, fresh=True)
         shots = photographed(self.generator, scenes, w, label, self.background, finer=self.finer)
         fake = self._shown(shots.picture, shots.raw)
@@ -314,7 +317,7 @@ def _generator_adam(generator: GeoGen, preset: Preset) -> torch.optim.Adam:
         {"params": scale, "lr": recipe.beta_rate},
     ]
     groups = [{**group, "rate": group["lr"]} for group in groups if group["params"]]
-    return torch.optim.Adam(groups, betas=BETAS, eps=EPSILON, fused=True)
+    return torch.optim.Adam(groups, betas=STEADY if recipe.likeness else BETAS, eps=EPSILON, fused=True)
 
 
 def _critic_adam(critic: Discriminator, preset: Preset) -> torch.optim.Adam:
