@@ -204,6 +204,19 @@ def test_a_picture_the_generator_made_is_found_again_by_its_latent_alone(generat
     assert psnr(picture_of(generator, made.w, other), picture_of(generator, w, other)) > 25
 
 
+def test_a_likely_shape_is_preferred_to_a_little_more_likeness(generator, monkeypatch):
+    assert inversion.unlikely(torch.tensor([[1.0, 3.0], [0.0, 0.0]])).tolist() == pytest.approx(
+        [5 * inversion.LIKELY, 0]
+    )
+    pictures, found = picture_of(generator, generator.latent(7), label(30.0)).flip(3), []
+    for weight in (0.0, 1.0):
+        monkeypatch.setattr(inversion, "LIKELY", weight)
+        made = inverted(generator, known(pictures, label(30.0)), 60, 0)
+        found.append((float(made.v.detach().square().mean()), float(pyramid_distance(made.looks(), pictures))))
+    assert found[1][0] < 0.5 * found[0][0]
+    assert found[1][1] > found[0][1]
+
+
 def test_tuning_comes_nearer_than_any_latent_and_leaves_the_prior_as_it_was(generator):
     pictures = picture_of(generator, generator.latent(7), label(30.0), inversion.FINER).flip(3)
     before = picture_of(generator, generator.latent(1), label(30.0))

@@ -47,6 +47,31 @@ def test_the_mean_of_styles_is_remembered_and_truncation_goes_there():
     assert torch.allclose(mapping.truncated(w, 0.5), (mapping.mean + w) / 2, atol=1e-6)
 
 
+def test_latents_are_drawn_like_those_that_were_learned():
+    torch.manual_seed(0)
+    mapping, noise = Mapping(4, 0, 16, 2), torch.randn(20_000, 4)
+    assert torch.equal(mapping.latents(noise), noise)
+    learned = torch.randn(500, 4) @ torch.randn(4, 4) + 1
+    mapping.drawn_like(learned)
+    direction, z = 2 * learned / learned.norm(dim=1, keepdim=True), mapping.latents(noise)
+    assert torch.allclose(z.mean(0), direction.mean(0), atol=0.05)
+    assert torch.allclose(torch.cov(z.T), torch.cov(direction.T), atol=0.05)
+    before = {name: value.clone() for name, value in mapping.state_dict().items()}
+    mapping.drawn_like(learned[:1].expand(3, -1))  # all of them one
+    assert (mapping.latents(noise) - direction[0]).abs().max() < 0.1
+    mapping.load_state_dict(before)
+    assert torch.equal(mapping.latents(noise), z)
+
+
+def test_a_mapping_that_was_saved_without_a_gaussian_draws_from_the_normal_one():
+    mapping, noise = Mapping(4, 0, 16, 2), torch.randn(5, 4)
+    old = {name: value for name, value in mapping.state_dict().items() if name not in ("center", "spread")}
+    made = Mapping(4, 0, 16, 2)
+    made.load_state_dict(old)
+    assert torch.equal(made.latents(noise), noise)
+    assert torch.equal(made(noise), mapping(noise))
+
+
 def test_a_mapping_with_a_label_needs_and_uses_it():
     mapping, z, label = Mapping(8, 25, 16, 2), torch.randn(2, 8), torch.randn(2, 25)
     assert not torch.allclose(mapping(z, label), mapping(z, -label))

@@ -219,6 +219,25 @@ def test_with_likeness_the_contest_is_seldom_and_beta_falls_to_an_eighth_of_the_
     assert made.average.decoder.density.beta.item() < betas[4]
 
 
+def test_new_shapes_are_drawn_from_the_gaussian_of_those_of_the_set(pictures, monkeypatch):
+    made, given = contest(pictures, likeness=30.0), []
+    with torch.no_grad():
+        made.own.weight.copy_(torch.eye(2, made.own.weight.shape[1]) * 5)  # two directions
+    mapping = made.generator.mapping.forward
+    monkeypatch.setattr(
+        made.generator.mapping, "forward", lambda z, label: given.append(z.detach()) or mapping(z, label)
+    )
+    made.step(0)
+    own, fakes = given
+    assert own[:, 2:].eq(0).all()
+    assert fakes[:, 2:].abs().max() < 0.1  # in the plane of the two, on the line through them
+    assert fakes[:, :2].sum(1).sub(own.shape[1] ** 0.5).abs().max() < 0.1
+    w = made.average.latent(3)  # of N(0, 1) through the same Gaussian
+    seed = int(np.random.SeedSequence((3, 0, 0)).generate_state(1)[0])
+    noise = torch.randn(1, own.shape[1], generator=torch.Generator().manual_seed(seed))
+    assert w.allclose(made.average.mapping(made.average.mapping.latents(noise))[0])
+
+
 def test_latents_of_the_set_go_on_where_they_were(pictures):
     one, two = contest(pictures, likeness=30.0), contest(pictures, likeness=30.0)
     for step in range(3):

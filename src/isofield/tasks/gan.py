@@ -58,9 +58,9 @@ class Contest:
     process does them one after another, and several divide them, with the same result but for rounding.
 
     Where the recipe asks for likeness, each shape of the set has a latent of its own, learned with the generator (GLO,
-    Bojanowski et al. 2018), and new ones are drawn from the Gaussian of these. By rays through single pixels it must look like its pictures as large as they were given,
-    so that an outline is known better than by a pixel of what the critic sees. The contest itself is then seldom, and
-    rates fall in the end.
+    Bojanowski et al. 2018), and those of new shapes are drawn from the Gaussian of these. By rays through single pixels
+    it must look like its pictures as large as they were given, so that an outline is known better than by a pixel of
+    what the critic sees. The contest itself is then seldom, and rates fall in the end.
     """
 
     def __init__(self, preset: Preset, lessons: Lessons, seed: int, team: Team | None = None):
