@@ -188,6 +188,9 @@ class TrainGeoGenSettings:
     variant: Literal["geogen", "sdf", "density", "eg3d", "stylesdf"] = "geogen"
     """sdf: without the loss of depth; density: a density instead of a signed distance; eg3d: without the positional
     code, too; stylesdf: its density and losses."""
+    start: Path | None = None
+    """Generator to begin with, of the same preset, variant and size: a run, or `heads` or `cars`; its critic too, and
+    where the pictures are the same the latents of their shapes."""
     kimg: float | None = None
     """Thousands of pictures to learn from, exactly: same machine, seed and kimg give the same bytes."""
     budget: float | None = None

@@ -51,6 +51,15 @@ class OwnLesson(NamedTuple):
     colors: Float[Tensor, "b r 3"]
 
 
+class Start(NamedTuple):
+    """What a training begins with: a generator, where they are known weights of its critic, and (n, latent) latents of
+    the shapes of the same set."""
+
+    generator: GeoGen
+    critic: dict[str, Tensor]
+    own: Float[Tensor, "n latent"] | None
+
+
 class Contest:
     """Generator and critic with their Adams; every step is exact in (seed, step).
 
@@ -90,6 +99,17 @@ class Contest:
     @property
     def batch(self) -> int:
         return self.preset.recipe.batch
+
+    def begin_with(self, start: Start) -> None:
+        """Before the first step: with the weights of another training."""
+        for generator in (self.generator, self.average):
+            generator.load_state_dict(start.generator.state_dict())
+        if start.critic:
+            self.critic.load_state_dict(start.critic)
+        if self.preset.recipe.likeness:
+            with torch.no_grad():
+                drawn = self.generator.mapping.latents(self.own.weight)
+                self.own.weight.copy_(drawn if start.own is None else start.own)
 
     def step(self, step: int) -> Numbers:
         """One step of both; returns what is worth logging. Its randomness comes from (seed, step) alone."""

@@ -16,20 +16,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from isofield.checkpoints import newest_checkpoint
+from isofield.checkpoints import NAME, digest_of, load_checkpoint, newest_checkpoint
+from isofield.data import located
 from isofield.errors import InputError, IsofieldError
+from isofield.fields.density import ScaledDensity
 from isofield.files import write_json
 from isofield.interrupt import Interruption, interruptible
+from isofield.models.geogen import GeoGen
 from isofield.models.level import settle_level
-from isofield.models.presets import PRESETS, Preset, stored, varied
+from isofield.models.presets import PRESETS, Architecture, Preset, stored, varied
 from isofield.progress import progress
 from isofield.render.camera import Camera
 from isofield.render.pictures import save_png
-from isofield.runs import Run, open_run
+from isofield.runs import Run, load_generator, open_run, read_config
 from isofield.settings.common import config_of
 from isofield.settings.families import TrainGeoGenSettings
 from isofield.tasks.board import on_board
-from isofield.tasks.gan import DIVERGED, KIMG, Contest, Numbers
+from isofield.tasks.gan import DIVERGED, KIMG, Contest, Numbers, Start
 from isofield.tasks.gan_health import ailments, health, sitters
 from isofield.tasks.gan_sheet import sheet
 from isofield.tasks.mesh import peak_memory
@@ -42,6 +45,7 @@ SAMPLES = "samples"  # sub-folder of the sheets
 SHOWN, SIDES = 8, 4  # latents and cameras of a sheet
 BUDGET = 1800.0  # seconds of a run that is told no length
 TRIAL, PATIENCE = 1 << 14, 10.0  # pixels in a step of the estimate, and seconds after which it stops
+CRITIC, OWN = "critic.weight.", "own.weight.weight"  # in the state of a run
 LONG = 1 << 30  # steps of a run whose beginning is tried
 
 
@@ -53,12 +57,16 @@ def run_train_geogen(settings: TrainGeoGenSettings) -> dict[str, Any]:
     views = read_views(settings.input)
     preset = chosen(settings, min(view.camera.width for view in views.views))
     lessons = Lessons(views, preset.architecture.size)
+    start = begun_with(settings.start, preset.architecture, lessons) if settings.start else None
+    preset = preset if start is None else going_on(preset, start.generator)
     if preset.recipe.likeness and not lessons.shapes.any():
         fault = f"the pictures of {settings.input} lie in one folder, and so show one shape"
         raise InputError("--likeness", fault, "leave it out, or give each shape a folder of its own")
     if settings.processes > 1 and follows():
-        _follow(settings, preset, lessons)
+        _follow(settings, preset, lessons, start)
     config = {**config_of(settings), "input": settings.input.name, "input_sha256": digest(lessons)}
+    if settings.start:
+        config |= {"start": settings.start.name, "start_sha256": digest_of(located(settings.start))}
     del config["processes"]
     with open_run(
         settings.output, {**config, **stored(preset)}, length=("kimg", "budget"), restart=settings.restart
@@ -66,18 +74,26 @@ def run_train_geogen(settings: TrainGeoGenSettings) -> dict[str, Any]:
         if settings.restart:
             shutil.rmtree(run.folder / SAMPLES, ignore_errors=True)
         team = Team.launch(settings.processes, settings.device)
-        contest = Contest(preset, lessons, settings.seed, team)
+        contest = new_contest(preset, lessons, settings.seed, team, start)
         with on_board(run, settings.tensorboard):
             cost = train_geogen(contest, team.told(_begun(run, contest)), run, silent=False)
         return _report(run, contest, cost)
 
 
-def _follow(settings: TrainGeoGenSettings, preset: Preset, lessons: Lessons) -> None:
+def _follow(settings: TrainGeoGenSettings, preset: Preset, lessons: Lessons, start: Start | None) -> None:
     """What the other processes do; where training ends early, the leading one says why."""
     team = Team.launch(settings.processes, settings.device)
     with suppress(IsofieldError):
-        train_geogen(Contest(preset, lessons, settings.seed, team), team.told(0), folder=settings.output)
+        contest = new_contest(preset, lessons, settings.seed, team, start)
+        train_geogen(contest, team.told(0), folder=settings.output)
     raise SystemExit(0)
+
+
+def new_contest(preset: Preset, lessons: Lessons, seed: int, team: Team, start: Start | None) -> Contest:
+    contest = Contest(preset, lessons, seed, team)
+    if start is not None:
+        contest.begin_with(start)
+    return contest
 
 
 def _begun(run: Run, contest: Contest) -> int:
@@ -112,6 +128,28 @@ def chosen(settings: TrainGeoGenSettings, available: int) -> Preset:
         fault = f"{recipe.shares} cannot be done by {settings.processes} processes"
         raise InputError("--shares", fault, f"give a multiple of {settings.processes}")
     return Preset(architecture, recipe)
+
+
+def begun_with(folder: Path, architecture: Architecture, lessons: Lessons) -> Start:
+    """Raises InputError for a folder without a generator, or with one of another architecture."""
+    generator, folder = load_generator(folder), located(folder)
+    if generator.architecture != architecture:
+        there, here = asdict(generator.architecture), asdict(architecture)
+        apart = ", ".join(f"{key} {there[key]} and not {here[key]}" for key in here if there[key] != here[key])
+        raise InputError(folder, f"is another generator: {apart}", "give the --preset, --variant and --size it has")
+    alone = NAME.fullmatch(folder.name)
+    found = load_checkpoint(folder) if alone else newest_checkpoint(folder)
+    state = found.state if found else {}
+    same = not alone and read_config(folder).get("input_sha256") == digest(lessons)
+    critic = {name.removeprefix(CRITIC): value for name, value in state.items() if name.startswith(CRITIC)}
+    return Start(generator, critic, state.get(OWN) if same else None)
+
+
+def going_on(preset: Preset, generator: GeoGen) -> Preset:
+    """As sharp as the generator is, with nothing of what is for the first of all pictures."""
+    density = generator.decoder.density
+    beta = float(density.beta) if isinstance(density, ScaledDensity) else preset.recipe.beta
+    return replace(preset, recipe=replace(preset.recipe, beta=min(beta, preset.recipe.beta), settle=0.0, sharp=0.0))
 
 
 def digest(lessons: Lessons) -> str:
