@@ -509,6 +509,62 @@ def test_likeness_needs_a_folder_for_each_shape(tmp_path, pictures, tiny_preset,
     assert "own.weight.weight" in newest_checkpoint(tmp_path / "run").state
 
 
+def test_a_training_begins_with_another_generator(tmp_path, pictures, tiny_preset, capsys):
+    """Its critic, and the latents of its shapes where these are the same; sharp as it is, with nothing to fade in."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    words = ["train", "geogen", str(pictures), "--likeness", "30", "--kimg"]
+    assert main([*words, "0.08", "-o", str(first)]) == 0
+    words += ["0.016", "-o"]
+    made = contest(pictures, likeness=30.0)
+    start = task.begun_with(first, PRESET.architecture, made.lessons)
+    made.begin_with(start)
+    left = newest_checkpoint(first)
+    for network in (made.generator, made.average):
+        for name, value in network.state_dict().items():
+            assert torch.equal(value, left.tensors[name]), name
+    for part, network in (("critic", made.critic), ("own", made.own)):
+        for name, value in network.state_dict().items():
+            assert torch.equal(value, left.state[f"{part}.weight.{name}"]), name
+    recipe = task.going_on(made.preset, start.generator).recipe
+    assert recipe.beta == float(start.generator.decoder.density.beta) < PRESET.recipe.beta
+    assert recipe.sharp == recipe.settle == 0
+    assert main([*words, str(second), "--start", str(first)]) == 0
+    capsys.readouterr()
+    config = json.loads((second / "config.json").read_text())
+    assert (config["start"], config["recipe"]["beta"]) == ("first", recipe.beta)
+    assert main([*words, str(second)]) == 2
+    assert 'start "first" -> null' in capsys.readouterr().err
+    again = newest_checkpoint(second)
+    assert not torch.equal(again.state["own.weight.weight"], left.state["own.weight.weight"])
+    untold = contest(pictures, likeness=30.0).own.weight
+    moved = [(again.state["own.weight.weight"] - own).norm() for own in (left.state["own.weight.weight"], untold)]
+    assert moved[0] < 0.5 * moved[1]
+
+
+def test_a_training_begins_with_a_generator_of_other_pictures_or_without_a_critic(tmp_path, pictures, tiny_preset):
+    run = tmp_path / "run"
+    words = ["train", "geogen", str(pictures), "-o", str(run), "--likeness", "30", "--kimg", "0.008"]
+    assert main(words) == 0
+    other = contest(write_set(tmp_path / "other", count=10), likeness=30.0)
+    before = other.own.weight.detach().clone()
+    start = task.begun_with(run, PRESET.architecture, other.lessons)
+    assert start.own is None
+    other.begin_with(start)
+    assert torch.equal(other.own.weight, start.generator.mapping.latents(before))
+    critic = deepcopy(other.critic.state_dict())
+    alone = task.begun_with(list_checkpoints(run)[-1][1], PRESET.architecture, other.lessons)
+    other.begin_with(alone._replace(critic={}))
+    assert all(torch.equal(value, critic[name]) for name, value in other.critic.state_dict().items())
+
+
+@pytest.mark.parametrize(("start", "said"), [("heads", "is another generator: size 32 and not 8"), ("x", "not exist")])
+def test_a_training_begins_with_a_generator_of_its_own_kind_only(tmp_path, pictures, tiny_preset, capsys, start, said):
+    words = ["train", "geogen", str(pictures), "-o", str(tmp_path / "run"), "--start", start]
+    assert main(words) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_critics_penalty_is_weighted_by_size_and_batch(pictures):
     """Given explicitly, the same weight gives the same step; another one does not."""
     automatic, same, other = contest(pictures), contest(pictures, r1=r1_weight(8, 4)), contest(pictures, r1=50.0)
