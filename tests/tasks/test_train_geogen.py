@@ -195,7 +195,7 @@ def test_a_shapes_own_latent_learns_from_pixels_of_its_pictures_as_they_were_giv
 
 
 def test_with_likeness_the_contest_is_seldom_and_beta_falls_to_an_eighth_of_the_finest_pixel(tmp_path):
-    made = contest(write_set(tmp_path, size=16), likeness=10.0, lazy=2)
+    made = contest(write_set(tmp_path, size=16), likeness=10.0, lazy=2, seldom=4)
     assert [step for step in range(17) if made.holds(step)[0]] == [0, 4, 8, 12, 16]
     assert [step for step in range(17) if made.holds(step)[1]] == [0, 8, 16]
     assert made.share_of_finer() == pytest.approx(1 - 0.8 * math.log(0.1 * 8 * 4) / math.log(0.1 * 16 * 4), abs=0.01)

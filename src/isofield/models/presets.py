@@ -72,8 +72,8 @@ class Recipe:
     minimal: float = 0.0
     smooth: float = 0.0
     likeness: float = 0.0
-    code_rate: float = 0.015
-    seldom: int = 4
+    code_rate: float = 0.003
+    seldom: int = 8
     blur: float = 10.0
     sharp: float = 200.0
     finish: float = 0.0

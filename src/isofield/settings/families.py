@@ -209,7 +209,7 @@ class TrainGeoGenSettings:
     """Kimg after which the sharpness of surfaces is learned and the loss of depth begins."""
     likeness: float | None = None
     """Weight of likeness (10 has been tried): each folder of pictures shows one shape, which gets a latent of its own
-    and must look like its pictures, pixel by pixel; the critic is then asked in one step of four."""
+    and must look like its pictures, pixel by pixel; the critic is then asked in one step of eight."""
     tensorboard: bool = False
     """Write what is logged and drawn for TensorBoard too, into events/ of the run."""
     processes: int = 1
