@@ -32,7 +32,7 @@ from isofield.views.lessons import Lessons, draw
 KIMG = 1000  # pictures
 FINER = 2  # rays a side of each pixel while a run is finished
 SHARP, FALL = 0.125, 2.0  # beta then, in pixels of a picture two units wide; e-folds by which it falls at most
-SHARPENED, COOLING = 0.8, 0.4  # share of a run with likeness after which beta has fallen; last share, of falling rates
+SHARPENED, COOLING = 0.8, 0.8  # share of a run with likeness after which beta has fallen; last share, of falling rates
 GLIMPSES = 1024  # pixels of a true picture that the shape of the set that it shows is asked for
 PROBES = 128  # points of each scene where its slopes are asked for, and as many near its surface
 BETAS, EPSILON = (0.0, 0.99), 1e-8  # of Adam
