@@ -69,7 +69,7 @@ class Contest:
     Where the recipe asks for likeness, each shape of the set has a latent of its own, learned with the generator (GLO,
     Bojanowski et al. 2018), and those of new shapes are drawn from the Gaussian of these. By rays through single pixels
     it must look like its pictures as large as they were given, so that an outline is known better than by a pixel of
-    what the critic sees. The contest itself is then seldom, and rates fall in the end.
+    what the critic sees. The contest itself is then seldom, and rates fall.
     """
 
     def __init__(self, preset: Preset, lessons: Lessons, seed: int, team: Team | None = None):
