@@ -211,7 +211,8 @@ def test_with_likeness_the_contest_is_seldom_and_beta_falls_to_an_eighth_of_the_
             [group["lr"] / group["rate"] for part in ("generator", "own") for group in made.adams[part].param_groups]
         )
     np.testing.assert_allclose(np.std(rates, 1), 0, atol=1e-12)
-    np.testing.assert_allclose(np.mean(rates, 1)[[0, 1, 2, 4, 6, 8]], [1, 1, 1, (2 + 2**0.5) / 4, 0.5, (2 - 2**0.5) / 4])
+    falling = [1, 1, 1, (2 + 2**0.5) / 4, 0.5, (2 - 2**0.5) / 4]
+    np.testing.assert_allclose(np.mean(rates, 1)[[0, 1, 2, 4, 6, 8]], falling)
     assert judged == [step in (0, 4, 8) for step in range(10)]
     wanted = 0.1 * (2 / 16 / 8 / 0.1) ** (np.minimum(np.arange(10) / 10 / 0.8, 1))
     np.testing.assert_allclose(betas, wanted, rtol=1e-5)

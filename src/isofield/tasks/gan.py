@@ -131,8 +131,8 @@ class Contest:
         self._learn("generator")
         if recipe.likeness:
             self._learn("own")
+        self._remember([numbers.pop("style") for numbers in said])
         if contested:
-            self._remember([numbers.pop("style") for numbers in said])
             self.critic.requires_grad_(True)
             for numbers, lesson, fake_and_label in zip(said, lessons, fakes, strict=True):
                 numbers |= self._critic_share(*lesson, *fake_and_label)
@@ -148,7 +148,7 @@ class Contest:
         """Whether this step has the contest, and R1 as well."""
         recipe = self.preset.recipe
         every = recipe.seldom if recipe.likeness else 1
-        return step % every == 0, step % (every * recipe.lazy) == 0
+        return (step % every == 0, step % (every * recipe.lazy) == 0) if every else (False, False)
 
     def share_of_finer(self) -> float:
         """Of a run, the share whose pictures are made of several rays a pixel."""
@@ -230,12 +230,13 @@ class Contest:
 
     def _likeness_share(self, own: OwnLesson) -> Numbers:
         """The gradient by which shapes of the set come to look like their pictures."""
-        scenes = self.generator.scenes(self._styles(own.latent, own.label), fresh=True)
+        w = self._styles(own.latent, own.label)
+        scenes = self.generator.scenes(w, fresh=True)
         rays, seen = glimpsed(self.generator, scenes, own.label, own.places, self.background)
         unlikeness = (seen.color[..., :3] - own.colors).abs().mean()
         terms = self._regularity(scenes, rays, seen.depth, seen.opacity).values()
         self._backward(self.preset.recipe.likeness * unlikeness + sum(w * value for w, value in terms), "generator")
-        return {"unlikeness": unlikeness.detach()}
+        return {"unlikeness": unlikeness.detach(), "style": w.detach().mean(0)}
 
     def _styles(self, z: Float[Tensor, "b latent"], label: Float[Tensor, "b 25"]) -> Float[Tensor, "b latent"]:
         conditioned = self.preset.architecture.conditioned

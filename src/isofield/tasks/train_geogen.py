@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from hashlib import sha256
-from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +45,7 @@ SHOWN, SIDES = 8, 4  # latents and cameras of a sheet
 BUDGET = 1800.0  # seconds of a run that is told no length
 TRIAL, PATIENCE = 1 << 14, 10.0  # pixels in a step of the estimate, and seconds after which it stops
 CRITIC, OWN = "critic.weight.", "own.weight.weight"  # in the state of a run
+PERIOD = 1 << 10  # steps after which the kinds of steps come again, at most
 LONG = 1 << 30  # steps of a run whose beginning is tried
 
 
@@ -146,10 +146,12 @@ def begun_with(folder: Path, architecture: Architecture, lessons: Lessons) -> St
 
 
 def going_on(preset: Preset, generator: GeoGen) -> Preset:
-    """As sharp as the generator is, with nothing of what is for the first of all pictures."""
+    """As sharp as the generator is, with nothing of what is for the first of all pictures. Where likeness is asked for
+    the contest is over: its gradients keep shapes from coming to rest at their pictures."""
     density = generator.decoder.density
     beta = float(density.beta) if isinstance(density, ScaledDensity) else preset.recipe.beta
-    return replace(preset, recipe=replace(preset.recipe, beta=min(beta, preset.recipe.beta), settle=0.0, sharp=0.0))
+    beta = min(beta, preset.recipe.beta)
+    return replace(preset, recipe=replace(preset.recipe, beta=beta, settle=0.0, sharp=0.0, seldom=0))
 
 
 def digest(lessons: Lessons) -> str:
@@ -191,7 +193,7 @@ def estimate(preset: Preset, lessons: Lessons, seed: int, device: torch.device) 
 
 def _seconds_each(trial: Contest) -> float:
     """Of a picture."""
-    period = next(step for step in count(1) if trial.holds(step) == (True, True))
+    period = next((step for step in range(1, PERIOD) if trial.holds(step) == (True, True)), 1)
     kinds = Counter(map(trial.holds, range(period)))
     places = {kind: next(step for step in range(period) if trial.holds(step) == kind) for kind in kinds}
     times: dict[tuple[bool, bool], list[float]] = {kind: [] for kind in kinds}
