@@ -528,7 +528,7 @@ def test_a_training_begins_with_another_generator(tmp_path, pictures, tiny_prese
             assert torch.equal(value, left.state[f"{part}.weight.{name}"]), name
     recipe = task.going_on(made.preset, start.generator).recipe
     assert recipe.beta == float(start.generator.decoder.density.beta) < PRESET.recipe.beta
-    assert recipe.sharp == recipe.settle == 0
+    assert recipe.sharp == recipe.settle == recipe.seldom == 0
     assert main([*words, str(second), "--start", str(first)]) == 0
     capsys.readouterr()
     config = json.loads((second / "config.json").read_text())
@@ -537,6 +537,9 @@ def test_a_training_begins_with_another_generator(tmp_path, pictures, tiny_prese
     assert 'start "first" -> null' in capsys.readouterr().err
     again = newest_checkpoint(second)
     assert not torch.equal(again.state["own.weight.weight"], left.state["own.weight.weight"])
+    critic = [name for name in left.state if name.startswith("critic.weight.")]
+    assert all(torch.equal(again.state[name], left.state[name]) for name in critic)  # the contest is over
+    assert not torch.equal(again.tensors["mapping.mean"], left.tensors["mapping.mean"])
     untold = contest(pictures, likeness=30.0).own.weight
     moved = [(again.state["own.weight.weight"] - own).norm() for own in (left.state["own.weight.weight"], untold)]
     assert moved[0] < 0.5 * moved[1]

@@ -47,8 +47,8 @@ class Recipe:
 
     shares: into how many parts a batch is cut, to be done by several processes, or one after another in less memory.
     likeness: weight of the likeness of the set's own shapes to their pictures, with code_rate for their latents; the
-    contest is then held in one step of `seldom` (0: in none), and beta is not learned but falls to a small part of a pixel of these
-    pictures.
+    contest is then held in one step of `seldom` (0: in none), and beta is not learned but falls to a small part of a
+    pixel of these pictures.
     settle: until then beta is fixed and Eq. 6 has no weight; then beta is learned at `beta_rate`.
     depth, eikonal, minimal, smooth: weights of Eq. 6, of slopes that are not 1, of StyleSDF's minimal surface, and of
     EG3D's smooth density. blur: deviation in pixels of the blur of all pictures, gone after `sharp`.
