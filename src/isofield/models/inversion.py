@@ -17,6 +17,7 @@ from isofield.losses import depth_consistency
 from isofield.models.discriminator import resized
 from isofield.models.geogen import GeoGen
 from isofield.models.level import settle_level
+from isofield.models.mapping import gaussian
 from isofield.models.perceptual import Perceptual
 from isofield.models.pictures import Shots, photographed
 from isofield.models.regularity import eikonal_loss, probes, smooth_density_loss
@@ -115,11 +116,10 @@ class Styles:
         chance = torch.Generator().manual_seed(seed)
         noise = torch.randn(count, generator.architecture.latent, generator=chance).to(generator.mapping.mean)
         told = labels[torch.arange(count) % len(labels)] if generator.architecture.conditioned else None
-        w = generator.styles(noise, told)
-        covariance = torch.cov(w.T) + LEAST * torch.eye(w.shape[1]).to(w)
-        return cls(w.mean(0), torch.linalg.cholesky(covariance))
+        return cls(*gaussian(generator.styles(noise, told), LEAST))
 
     def at(self, v: Float[Tensor, "b latent"]) -> Float[Tensor, "b latent"]:
+        """The styles that these numbers stand for."""
         return self.mean + v @ self.factor.T
 
 

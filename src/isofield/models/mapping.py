@@ -57,10 +57,9 @@ class Mapping(nn.Module):
     @torch.no_grad()
     def drawn_like(self, learned: Float[Tensor, "n latent"]) -> None:
         """From now on z is drawn from the Gaussian of the directions of these (GLO, Bojanowski et al. 2018, sec. 3)."""
-        z = normalized(learned)
-        off = z - z.mean(0)
-        self.center.copy_(z.mean(0))
-        self.spread.copy_(torch.linalg.cholesky(off.T @ off / len(z) + LEAST * torch.eye(z.shape[1]).to(z)))
+        center, spread = gaussian(normalized(learned), LEAST)
+        self.center.copy_(center)
+        self.spread.copy_(spread)
 
     def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: Any) -> None:
         for name in ("center", "spread"):  # models that are older draw from N(0, 1)
@@ -75,6 +74,15 @@ class Mapping(nn.Module):
     def truncated(self, w: Float[Tensor, "b style"], truncation: float) -> Float[Tensor, "b style"]:
         """Pulled towards the mean: 1 leaves styles alone, 0 gives the mean (StyleGAN's truncation in W)."""
         return w if truncation == 1 else self.mean + truncation * (w - self.mean)
+
+
+def gaussian(
+    x: Float[Tensor, "n latent"], least: float
+) -> tuple[Float[Tensor, " latent"], Float[Tensor, "latent latent"]]:
+    """Mean of these, and the lower Cholesky factor of their covariance. least: variance added in every direction."""
+    mean = x.mean(0)
+    covariance = (x - mean).T @ (x - mean) / len(x)
+    return mean, torch.linalg.cholesky(covariance + least * torch.eye(x.shape[1]).to(x))
 
 
 def swapped(

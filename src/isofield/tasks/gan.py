@@ -235,7 +235,8 @@ class Contest:
         rays, seen = glimpsed(self.generator, scenes, own.label, own.places, self.background)
         unlikeness = (seen.color[..., :3] - own.colors).abs().mean()
         terms = self._regularity(scenes, rays, seen.depth, seen.opacity).values()
-        self._backward(self.preset.recipe.likeness * unlikeness + sum(w * value for w, value in terms), "generator")
+        loss = self.preset.recipe.likeness * unlikeness + sum(weight * value for weight, value in terms)
+        self._backward(loss, "generator")
         return {"unlikeness": unlikeness.detach(), "style": w.detach().mean(0)}
 
     def _styles(self, z: Float[Tensor, "b latent"], label: Float[Tensor, "b 25"]) -> Float[Tensor, "b latent"]:
