@@ -158,8 +158,11 @@ def test_shapes_of_the_set_come_to_look_like_their_own_pictures_and_not_each_oth
     made.lessons._kept = dict(enumerate(made.lessons._held))
     made.critic = Taste(0.0)
     made.adams["critic"] = torch.optim.SGD(made.critic.parameters(), 0.0)
+    first = made.own.weight.detach().clone()
     for step in range(100):
         made.step(step)
+    chance = torch.nn.functional.cosine_similarity(first, made.own.weight.detach(), 1)
+    assert chance.abs().max() < 0.5  # what latents were before any was learned is all but forgotten
     off = np.empty((2, 2))
     with torch.no_grad():
         for shape, own in product(range(2), range(2)):
@@ -526,7 +529,7 @@ def test_a_training_begins_with_another_generator(tmp_path, pictures, tiny_prese
     for part, network in (("critic", made.critic), ("own", made.own)):
         for name, value in network.state_dict().items():
             assert torch.equal(value, left.state[f"{part}.weight.{name}"]), name
-    recipe = task.going_on(made.preset, start.generator).recipe
+    recipe = task.going_on(made.preset, start).recipe
     assert recipe.beta == float(start.generator.decoder.density.beta) < PRESET.recipe.beta
     assert recipe.sharp == recipe.settle == recipe.seldom == 0
     assert main([*words, str(second), "--start", str(first)]) == 0
@@ -553,8 +556,18 @@ def test_a_training_begins_with_a_generator_of_other_pictures_or_without_a_criti
     before = other.own.weight.detach().clone()
     start = task.begun_with(run, PRESET.architecture, other.lessons)
     assert start.own is None
+    beta = float(start.generator.decoder.density.beta)
+    sharp = 0.02
+    start.generator.decoder.density.sharpen(sharp)
+    assert task.going_on(contest(pictures).preset, start).recipe.beta == pytest.approx(sharp)
+    for soft, wanted in ((0.1, 0.1), (1.0, 1 / 8)):  # half of one of 8 pixels, but no softer than from nothing
+        preset = replace(other.preset, recipe=replace(other.preset.recipe, beta=soft))
+        assert task.going_on(preset, start).recipe.beta == pytest.approx(wanted)
+    start.generator.decoder.density.sharpen(beta)
     other.begin_with(start)
-    assert torch.equal(other.own.weight, start.generator.mapping.latents(before))
+    center = start.generator.mapping.center
+    assert center.abs().max() > 0.01
+    assert torch.equal(other.own.weight, center + before)
     critic = deepcopy(other.critic.state_dict())
     alone = task.begun_with(list_checkpoints(run)[-1][1], PRESET.architecture, other.lessons)
     other.begin_with(alone._replace(critic={}))

@@ -33,7 +33,8 @@ KIMG = 1000  # pictures
 FINER = 2  # rays a side of each pixel while a run is finished
 SHARP, FALL = 0.125, 2.0  # beta then, in pixels of a picture two units wide; e-folds by which it falls at most
 SHARPENED, COOLING = 0.8, 0.8  # share of a run with likeness after which beta has fallen; last share, of falling rates
-GLIMPSES = 1024  # pixels of a true picture that the shape of the set that it shows is asked for
+GLIMPSES = 512  # pixels of a true picture that the shape of the set that it shows is asked for
+QUIET = 0.01  # deviation of latents before any is learned: what chance put there tells of no shape, and would stay
 PROBES = 128  # points of each scene where its slopes are asked for, and as many near its surface
 BETAS, EPSILON = (0.0, 0.99), 1e-8  # of Adam
 STEADY = (0.9, 0.99)  # of the generator's where most steps have true pictures to go by
@@ -85,7 +86,8 @@ class Contest:
                 a.size, 6 if a.size > a.raw else 3, LABEL, base=a.critic_base, most=a.critic_most, depth=a.critic_depth
             ).to(self.device)
             if recipe.likeness:
-                self.own = nn.Embedding(int(lessons.shapes.max()) + 1, a.latent).to(self.device)
+                first = QUIET * torch.randn(int(lessons.shapes.max()) + 1, a.latent)
+                self.own = nn.Embedding.from_pretrained(first, freeze=False).to(self.device)
         self.average = deepcopy(self.generator).eval().requires_grad_(False)
         self.labels = torch.as_tensor(lessons.labels, device=self.device)
         self.background = torch.tensor(lessons.background, device=self.device)
@@ -108,8 +110,8 @@ class Contest:
             self.critic.load_state_dict(start.critic)
         if self.preset.recipe.likeness:
             with torch.no_grad():
-                drawn = self.generator.mapping.latents(self.own.weight)
-                self.own.weight.copy_(drawn if start.own is None else start.own)
+                anew = self.generator.mapping.center + self.own.weight
+                self.own.weight.copy_(anew if start.own is None else start.own)
 
     def step(self, step: int) -> Numbers:
         """One step of both; returns what is worth logging. Its randomness comes from (seed, step) alone."""

@@ -21,7 +21,6 @@ from isofield.errors import InputError, IsofieldError
 from isofield.fields.density import ScaledDensity
 from isofield.files import write_json
 from isofield.interrupt import Interruption, interruptible
-from isofield.models.geogen import GeoGen
 from isofield.models.level import settle_level
 from isofield.models.presets import PRESETS, Architecture, Preset, stored, varied
 from isofield.progress import progress
@@ -58,7 +57,7 @@ def run_train_geogen(settings: TrainGeoGenSettings) -> dict[str, Any]:
     preset = chosen(settings, min(view.camera.width for view in views.views))
     lessons = Lessons(views, preset.architecture.size)
     start = begun_with(settings.start, preset.architecture, lessons) if settings.start else None
-    preset = preset if start is None else going_on(preset, start.generator)
+    preset = preset if start is None else going_on(preset, start)
     if preset.recipe.likeness and not lessons.shapes.any():
         fault = f"the pictures of {settings.input} lie in one folder, and so show one shape"
         raise InputError("--likeness", fault, "leave it out, or give each shape a folder of its own")
@@ -145,13 +144,16 @@ def begun_with(folder: Path, architecture: Architecture, lessons: Lessons) -> St
     return Start(generator, critic, state.get(OWN) if same else None)
 
 
-def going_on(preset: Preset, generator: GeoGen) -> Preset:
+def going_on(preset: Preset, start: Start) -> Preset:
     """As sharp as the generator is, with nothing of what is for the first of all pictures. Where likeness is asked for
-    the contest is over: its gradients keep shapes from coming to rest at their pictures."""
-    density = generator.decoder.density
-    beta = float(density.beta) if isinstance(density, ScaledDensity) else preset.recipe.beta
-    beta = min(beta, preset.recipe.beta)
-    return replace(preset, recipe=replace(preset.recipe, beta=beta, settle=0.0, sharp=0.0, seldom=0))
+    the contest is over: its gradients keep shapes from coming to rest at their pictures; and while their latents are
+    not known, outlines are half a pixel soft, or pictures do not tell them where to go."""
+    density, recipe = start.generator.decoder.density, preset.recipe
+    beta = float(density.beta) if isinstance(density, ScaledDensity) else recipe.beta
+    if recipe.likeness and start.own is None:
+        beta = max(beta, 1 / preset.architecture.raw)
+    beta = min(beta, recipe.beta)
+    return replace(preset, recipe=replace(recipe, beta=beta, settle=0.0, sharp=0.0, seldom=0))
 
 
 def digest(lessons: Lessons) -> str:
