@@ -15,6 +15,7 @@ from isofield.fields.density import Density, LaplaceDensity, restore_density
 from isofield.fields.encodings import PositionalCode
 from isofield.fields.field import Field
 from isofield.fields.triplane_decode import decode, decode_plain
+from isofield.fields.triplane_look_up import texels_together
 from isofield.frame import UnitFrame
 
 
@@ -84,6 +85,9 @@ class Triplanes:
 
     planes: Float[Tensor, "b 3 c h w"]
     decoder: TriplaneDecoder
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "planes", texels_together(self.planes))
 
     def value(self, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n"]:
         return self.decoder.value(self.planes, points)

@@ -4,7 +4,6 @@ seen = [mean of the planes' features, code of the point]; value = shape network(
 a radius; colour = sigmoid(colour network([seen, value])). Both networks have one hidden layer, with softplus.
 """
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -14,8 +13,7 @@ from isofield.fields.encodings import PositionalCode
 from isofield.fields.threads import shared_out
 from isofield.fields.triplane_look_up import compiles, look_up, planes_gradient, rows, texels_of
 
-CHUNK = 2048  # points of a gradient at a time: what lies between its products stays in the cache
-NONE = np.zeros((0, 0), np.float32)
+CHUNK = 4096  # points at a time: what lies between their products stays in the cache
 Decoded = tuple[Float[Tensor, "b n"], Float[Tensor, "b n k"]]
 
 
@@ -75,22 +73,26 @@ class _CompiledDecode(torch.autograd.Function):
     @staticmethod
     def forward(ctx, kept: bool, code, radius, points: Tensor, planes: Tensor, *weights: Tensor):  # type: ignore[override]
         b, n = points.shape[:2]
-        h, w = planes.shape[3:]
-        count = b * n if kept else 0
-        seen = torch.empty(count, weights[0].shape[1] + 1)
-        hidden = torch.empty(count, weights[0].shape[0])
-        shape, color = _networks(weights)
-        tinted = torch.empty(count if len(weights) > 4 else 0, color[0].shape[1])
-        value, light = torch.empty(b, n), torch.empty(b, n, color[3].shape[0])
-        shared_out(
-            triplane_kernel.decode, b * n, texels_of(planes).numpy(), rows(points), n, h, w,
-            code.octaves if code else 0, radius is not None, np.float32(radius or 0), shape, color,
-            value.view(-1).numpy(), rows(light) if len(weights) > 4 else NONE,
-            seen.numpy(), hidden.numpy(), tinted.numpy(),
-        )  # fmt: skip
+        texels, places, octaves = texels_of(planes).numpy(), rows(points), code.octaves if code else 0
+        ball = None if radius is None else points.detach().norm(dim=-1).view(-1) - radius
+        value, light = torch.empty(b * n), torch.empty(b, n, weights[6].shape[0] if len(weights) > 4 else 0)
+        room = b * n if kept else min(b * n, CHUNK)  # for what a gradient needs, or for what is soon written over
+        seen, hidden = torch.empty(room, weights[0].shape[1] + 1), torch.empty(room, weights[0].shape[0])
+        tinted = torch.empty(room, weights[4].shape[0]) if len(weights) > 4 else torch.empty(0)
+        for i in range(0, b * n, CHUNK):
+            part = slice(i, min(i + CHUNK, b * n))
+            own = part if kept else slice(0, part.stop - i)
+            x = seen[own]
+            shared_out(triplane_kernel.inputs, len(x), texels, places, n, *planes.shape[3:], octaves, i, x.numpy())
+            _forward(x[:, :-1], weights[:4], hidden[own], value[part, None])
+            if ball is not None:
+                value[part] += ball[part]
+            x[:, -1] = value[part]
+            if len(weights) > 4:
+                _forward(x, weights[4:], tinted[own], light.flatten(0, 1)[part]).sigmoid_()
         ctx.save_for_backward(points, planes, light, seen, hidden, tinted, *weights)
         ctx.made = code, radius
-        return value, light
+        return value.view(b, n), light
 
     @staticmethod
     def backward(ctx, by_value: Tensor, by_light: Tensor):  # type: ignore[override]
@@ -100,37 +102,41 @@ class _CompiledDecode(torch.autograd.Function):
             wanted = [x for x, want in zip((planes, *weights), ctx.needs_input_grad[4:], strict=True) if want]
             gradients = iter(torch.autograd.grad(found, wanted, (by_value, by_light), create_graph=True))
             return (*[None] * 4, *[next(gradients) if want else None for want in ctx.needs_input_grad[4:]])
-        by_weights = [torch.zeros_like(weight) for weight in weights]
+        by_weights = [torch.zeros_like(weight.t().contiguous()).t() for weight in weights]  # so stored, sooner summed
         by_features = torch.empty(*points.shape[:2], planes.shape[2])
-        flat = by_features.view(-1, planes.shape[2])
+        flat, channels = by_features.view(-1, planes.shape[2]), planes.shape[2]
+        pulls, outers, lights = by_value.reshape(-1, 1), by_light.flatten(0, 1), light.flatten(0, 1)
         for i in range(0, len(seen), CHUNK):
             part = slice(i, i + CHUNK)
-            pull, by_seen = by_value.reshape(-1)[part], torch.zeros(())
+            x, pull, out = seen[part], pulls[part], flat[part]
             if len(weights) > 4:
-                color = light.view(-1, light.shape[2])[part]
-                outer = by_light.reshape(-1, light.shape[2])[part] * (color - color.square())
-                by_all = _back(outer, tinted[part], seen[part], weights[4:], by_weights[4:])
-                pull, by_seen = pull + by_all[:, -1], by_all[:, : flat.shape[1]]
-            by_own = _back(pull[:, None], hidden[part], seen[part, :-1], weights[:4], by_weights[:4])
-            flat[part] = by_own[:, : flat.shape[1]] + by_seen
+                outer = torch.ops.aten.sigmoid_backward(outers[part], lights[part])
+                inner = _backward(outer, x, tinted[part], weights[4:], by_weights[4:])
+                pull = torch.addmm(pull, inner, weights[4][:, -1:])
+                torch.mm(inner, weights[4][:, :channels], out=out)
+            inner = _backward(pull, x[:, :-1], hidden[part], weights[:4], by_weights[:4])
+            torch.addmm(out, inner, weights[0][:, :channels], beta=float(len(weights) > 4), out=out)
         by_planes = planes_gradient(planes.shape, points, by_features) if ctx.needs_input_grad[4] else None
         return (*[None] * 4, by_planes, *by_weights)
 
 
-def _back(pull: Tensor, hidden: Tensor, x: Tensor, weights: list[Tensor], sums: list[Tensor]) -> Tensor:
-    """Gradient with respect to a perceptron's inputs x, given that of its outputs; those of its weights are added."""
-    first, _, last, _ = weights
-    sums[2].addmm_(pull.T, hidden)
+def _forward(x: Tensor, weights: tuple[Tensor, ...], hidden: Tensor, out: Tensor) -> Tensor:
+    """out, and with it the hidden layer, <- a perceptron's."""
+    first, bias, last, last_bias = weights
+    torch.mm(x, first.T, out=hidden)
+    shared_out(triplane_kernel.softplus, len(hidden), hidden.numpy(), bias.detach().numpy())
+    return torch.addmm(last_bias, hidden, last.T, out=out)
+
+
+def _backward(pull: Tensor, x: Tensor, hidden: Tensor, weights: list[Tensor], sums: list[Tensor]) -> Tensor:
+    """Gradient with respect to what a perceptron's softplus is given, from that of its outputs.
+
+    The gradients of the weights are added to `sums`.
+    """
+    sums[2].T.addmm_(hidden.T, pull)
     sums[3].add_(pull.sum(0))
-    inner = pull @ last
-    triplane_kernel.through_softplus(inner.numpy(), hidden.numpy(), 0, len(inner))
-    sums[0].addmm_(inner.T, x)
+    inner = pull @ weights[2]
+    shared_out(triplane_kernel.through_softplus, len(inner), inner.numpy(), hidden.numpy())
+    sums[0].T.addmm_(x.T, inner)
     sums[1].add_(inner.sum(0))
-    return inner @ first
-
-
-def _networks(weights: tuple[Tensor, ...]) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """For the kernel: (weight (in, out), bias, weight, bias) of the network of shape and of that of colour."""
-    first = tuple(weight.detach().t().contiguous().numpy() for weight in weights)
-    none = tuple(np.zeros((0,) * weight.ndim, np.float32) for weight in weights[:4])
-    return first[:4], first[4:] or none
+    return inner

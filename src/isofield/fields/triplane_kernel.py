@@ -16,7 +16,10 @@ _F = np.float32
 _ZERO, _HALF, _ONE, _TWO, _THIRD = _F(0), _F(0.5), _F(1), _F(2), _F(1 / 3)
 _SIXTEENTH, _MOST, _QUARTER_TURN = _F(1 / 16), _F(24), _F(np.pi / 4)
 _EXP = (_F(1 / 6), _F(1 / 24), _F(1 / 120))
-_LOG = (_F(1 / 3), _F(1 / 5), _F(1 / 7), _F(1 / 9), _F(1 / 11))
+_LOG = (
+    _F(0.999999806), _F(-0.499974054), _F(0.332754798), _F(-0.244954628),
+    _F(0.177452412), _F(-0.107681707), _F(0.0440896265), _F(-0.00853920675),
+)  # fmt: skip
 _SIN = (_F(-1 / 6), _F(1 / 120), _F(-1 / 5040), _F(1 / 362880))
 _COS = (_F(-1 / 2), _F(1 / 24), _F(-1 / 720), _F(1 / 40320))
 
@@ -103,41 +106,11 @@ def _exp(x):
 @njit(inline="always", fastmath=True, error_model="numpy")
 @no_type_check
 def _softplus(x):
-    """log(1 + exp(x)): log(1 + e) is 2 artanh(e / (2 + e))."""
+    """log(1 + exp(x)); log(1 + e) / e, for e in [0, 1], is the polynomial with the least relative error: 2e-7."""
     e = _exp(-abs(x))
-    z = e / (_TWO + e)
-    q = z * z
-    series = _ONE + q * (_LOG[0] + q * (_LOG[1] + q * (_LOG[2] + q * (_LOG[3] + q * _LOG[4]))))
-    return max(x, _ZERO) + _TWO * z * series
-
-
-@njit(inline="always", fastmath=True, error_model="numpy")
-@no_type_check
-def _linear(x, inputs, weight, bias, out):
-    """out <- x @ weight + bias; eight rows of the weight at a time."""
-    width = weight.shape[1]
-    for j in range(width):
-        out[j] = bias[j]
-    k = 0
-    while k + 8 <= inputs:
-        a, b, c, d, e, f, g, h = x[k], x[k + 1], x[k + 2], x[k + 3], x[k + 4], x[k + 5], x[k + 6], x[k + 7]
-        for j in range(width):
-            out[j] += ((a * weight[k, j] + b * weight[k + 1, j]) + (c * weight[k + 2, j] + d * weight[k + 3, j])) + (
-                (e * weight[k + 4, j] + f * weight[k + 5, j]) + (g * weight[k + 6, j] + h * weight[k + 7, j])
-            )
-        k += 8
-    while k < inputs:
-        a = x[k]
-        for j in range(width):
-            out[j] += a * weight[k, j]
-        k += 1
-
-
-@njit(inline="always", fastmath=True, error_model="numpy")
-@no_type_check
-def _copy(values, out, p):
-    for j in range(len(values)):
-        out[p, j] = values[j]
+    low, high = _LOG[:4], _LOG[4:]
+    series = high[0] + e * (high[1] + e * (high[2] + e * high[3]))
+    return max(x, _ZERO) + e * (low[0] + e * (low[1] + e * (low[2] + e * (low[3] + e * series))))
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
@@ -150,46 +123,21 @@ def features(texels, points, count, height, width, out, start, stop):
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
 @no_type_check
-def decode(
-    texels, points, count, height, width, octaves, signed, radius, shape, color, value, light, seen, hidden, tinted,
-    start, stop,
-):  # fmt: skip
-    """value[start:stop], light[start:stop] (., k) <- of these points; without rows of light, values alone.
-
-    shape, color: weight (inputs, w), bias (w), weight (w, outputs), bias (outputs) of the two networks.
-    Where seen (., f + 1) has rows, what a gradient needs is kept: features, code and value, and both hidden layers.
-    """
-    first, kept, colored = texels.shape[1], len(seen) > 0, len(light) > 0
-    inputs = shape[0].shape[0]
-    x, h = np.empty(inputs + 1, np.float32), np.empty(shape[0].shape[1], np.float32)
-    g, k = np.empty(color[0].shape[1], np.float32), np.empty(color[3].shape[0], np.float32)
+def inputs(texels, points, count, height, width, octaves, first, out, start, stop):
+    """out[start:stop] <- features and, with octaves, code of the points from `first` + start on."""
     for p in range(start, stop):
-        _seen(texels, points, p, count, height, width, x)
+        _seen(texels, points, first + p, count, height, width, out[p])
         if octaves:
-            _code(points, p, octaves, x, first)
-        _linear(x, inputs, shape[0], shape[1], h)
-        total = shape[3][0]
-        for j in range(len(h)):
-            h[j] = _softplus(h[j])
-        for j in range(len(h)):
-            total += h[j] * shape[2][j, 0]
-        if signed:
-            total += np.sqrt(points[p, 0] ** 2 + points[p, 1] ** 2 + points[p, 2] ** 2) - radius
-        value[p] = x[inputs] = total
-        if kept:
-            _copy(x, seen, p)
-            _copy(h, hidden, p)
-        if not colored:
-            continue
-        _linear(x, inputs + 1, color[0], color[1], g)
-        for j in range(len(g)):
-            g[j] = _softplus(g[j])
-        if kept:
-            _copy(g, tinted, p)
-        _linear(g, len(g), color[2], color[3], k)
-        for j in range(len(k)):
-            e = _exp(-abs(k[j]))
-            light[p, j] = (_ONE if k[j] > 0 else e) / (_ONE + e)
+            _code(points, first + p, octaves, out[p], texels.shape[1])
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+@no_type_check
+def softplus(x, bias, start, stop):
+    """x (., w) <- softplus(x + bias)."""
+    for p in range(start, stop):
+        for j in range(x.shape[1]):
+            x[p, j] = _softplus(x[p, j] + bias[j])
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)

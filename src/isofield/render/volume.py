@@ -4,6 +4,7 @@ The light of a ray is the sum over the intervals between its samples; in an inte
 its ends, and so is the colour (EG3D).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -16,6 +17,7 @@ from isofield.fields.field import Field
 from isofield.render.rays import Rays, blurred, by_inverse_cdf, stratified
 
 LEAST = 1e-6  # opacity below which a ray has no depth of its own
+Summed = Callable[[Tensor], Tensor]  # the samples' shares (b r m) of a ray's light, to the rays' light (b r k)
 
 
 @runtime_checkable
@@ -108,10 +110,10 @@ def render_volume(
     Rays that miss (near = far) cost nothing. Randomness comes from torch's global generator.
     """
     kept, places = _hitting(rays)
-    t, value, color, chosen = _samples(scene, kept, march)
+    t, value, light_of = _samples(scene, kept, march)
     weights = _weights(scene, t, value)
     opacity, depth = weights.sum(-1), ray_distance(weights, (t[..., 1:] + t[..., :-1]) / 2, kept.far)
-    light = _light(color, _shares(weights), chosen)
+    light = light_of(_shares(weights))
     if places is not None:
         empty = torch.zeros_like(rays.far)
         light, opacity = _spread(light, places, empty), _spread(opacity, places, empty)
@@ -134,32 +136,57 @@ def surface_normals(scene: Scene, rays: Rays, depth: Float[Tensor, "b r"]) -> Fl
     return nn.functional.normalize(gradient, dim=-1)
 
 
-def _samples(scene: Scene, rays: Rays, march: March) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Places (b r m), values (b r m), colours (b k c) and which samples they are of, (b k) of r m; None: of all."""
+def _samples(scene: Scene, rays: Rays, march: March) -> tuple[Tensor, Tensor, Summed]:
+    """Places and values (b r m) in order along each ray, and what sums their colours up."""
+    t = stratified(rays.near, rays.far, march.coarse, march.jitter)
+    if march.above > 0:
+        return _some(scene, rays, march, t)
+    if march.both:
+        value, color = _shade(scene, rays, t)
+        fine = _fine(scene, t, value.detach(), march)
+        more, tint = _shade(scene, rays, fine)
+        t, order = torch.cat([t, fine], -1).sort(-1)
+        first, second = order.argsort(-1).split([march.coarse, march.fine], -1)  # where those of each pass came to lie
+        value = torch.cat([value, more], -1).gather(-1, order)
+        return t, value, lambda share: _sum(share.gather(-1, first), color) + _sum(share.gather(-1, second), tint)
     with torch.no_grad():
-        t = stratified(rays.near, rays.far, march.coarse, march.jitter)
+        fine = _fine(scene, t, _value(scene, rays, t), march)
+    value, color = _shade(scene, rays, fine)
+    return fine, value, lambda share: _sum(share, color)
+
+
+def _some(scene: Scene, rays: Rays, march: March, t: Tensor) -> tuple[Tensor, Tensor, Summed]:
+    """`_samples` where only those with a share above `march.above` have colours and gradients; t: the coarse places."""
+    with torch.no_grad():
         value = _value(scene, rays, t)
-        fine = by_inverse_cdf(t, blurred(_weights(scene, t, value)), march.fine, march.jitter)
-        needed = march.above > 0
+        fine = _fine(scene, t, value, march)
+        more = _value(scene, rays, fine)
         if march.both:
             t, order = torch.cat([t, fine], -1).sort(-1)
-            value = torch.cat([value, _value(scene, rays, fine)], -1).gather(-1, order) if needed else value
+            value = torch.cat([value, more], -1).gather(-1, order)
         else:
-            t, value = fine, _value(scene, rays, fine) if needed else value
-        chosen = _padded((_shares(_weights(scene, t, value)) > march.above).flatten(1)) if needed else None
-    shape, points, directions = t.shape, rays.at(t).flatten(1, 2), rays.directions
-    if chosen is None:
-        value, color = scene.shade(points, directions.repeat_interleave(shape[2], 1))
-        return t, value.view(shape), color, None
+            t, value = fine, more
+        chosen = _padded((_shares(_weights(scene, t, value)) > march.above).flatten(1))
+    points = rays.at(t).flatten(1, 2)
     which = chosen.clamp_max(points.shape[1] - 1)[..., None]
-    points, ray = points.gather(1, which.expand(-1, -1, 3)), which.div(shape[2], rounding_mode="floor")
-    some, color = scene.shade(points, directions.gather(1, ray.expand(-1, -1, 3)))
+    points, ray = points.gather(1, which.expand(-1, -1, 3)), which.div(t.shape[2], rounding_mode="floor")
+    some, color = scene.shade(points, rays.directions.gather(1, ray.expand(-1, -1, 3)))
     value = nn.functional.pad(value.flatten(1), (0, 1)).scatter(1, chosen, some)
-    return t, value[:, :-1].view(shape), color, chosen
+    return t, value[:, :-1].view(t.shape), lambda share: _carried(share, color, chosen)
+
+
+def _fine(scene: Scene, t: Tensor, value: Tensor, march: March) -> Tensor:
+    return by_inverse_cdf(t, blurred(_weights(scene, t, value)), march.fine, march.jitter)
 
 
 def _value(scene: Scene, rays: Rays, t: Tensor) -> Tensor:
     return scene.value(rays.at(t).flatten(1, 2)).view(t.shape)
+
+
+def _shade(scene: Scene, rays: Rays, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Values (b r m) and colours (b r*m c)."""
+    value, color = scene.shade(rays.at(t).flatten(1, 2), rays.directions.repeat_interleave(t.shape[2], 1))
+    return value.view(t.shape), color
 
 
 def _weights(scene: Scene, t: Tensor, value: Tensor) -> Tensor:
@@ -172,11 +199,14 @@ def _shares(weights: Tensor) -> Tensor:
     return (nn.functional.pad(weights, (1, 0)) + nn.functional.pad(weights, (0, 1))) / 2
 
 
-def _light(color: Tensor, share: Tensor, chosen: Tensor | None) -> Tensor:
-    """Sum over the samples of each ray of share times colour; those chosen carry the share of the others."""
+def _sum(share: Tensor, color: Tensor) -> Tensor:
+    """Light (b r k): over the samples of each ray (b r m), of share times colour (b r*m k)."""
+    return (share[:, :, None] @ color.view(*share.shape, color.shape[2]))[:, :, 0]
+
+
+def _carried(share: Tensor, color: Tensor, chosen: Tensor) -> Tensor:
+    """Light (b r k) of the samples chosen (b n), of colour (b n k), which carry the share (b r m) of the others too."""
     b, r, m = share.shape
-    if chosen is None:
-        return (share[:, :, None] @ color.view(b, r, m, color.shape[2]))[:, :, 0]
     part = nn.functional.pad(share.flatten(1), (0, 1)).gather(1, chosen)
     ray = chosen.div(m, rounding_mode="floor") + torch.arange(b, device=chosen.device)[:, None] * (r + 1)
     light = color.new_zeros(b * (r + 1), color.shape[2] + 1)
