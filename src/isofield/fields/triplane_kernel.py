@@ -60,17 +60,26 @@ def _texels_about(points, p, plane, count, height, width):
 
 @njit(inline="always", fastmath=True, error_model="numpy")
 @no_type_check
+def _shares_about(points, p, plane, count, height, width):
+    """Rows of the four texels round point p in a plane, and their shares of the mean of three planes."""
+    a, b, c, d, u, v = _texels_about(points, p, plane, count, height, width)
+    s, t = (_ONE - v) * _THIRD, v * _THIRD
+    return a, b, c, d, (_ONE - u) * s, u * s, (_ONE - u) * t, u * t
+
+
+@njit(inline="always", fastmath=True, error_model="numpy")
+@no_type_check
 def _seen(texels, points, p, count, height, width, out):
     """The first entries of out (c or more) <- means of the three planes' features at point p."""
-    channels = texels.shape[1]
-    for f in range(channels):
-        out[f] = 0
-    for plane in range(3):
-        a, b, c, d, u, v = _texels_about(points, p, plane, count, height, width)
-        s, t = (_ONE - v) * _THIRD, v * _THIRD
-        wa, wb, wc, wd = (_ONE - u) * s, u * s, (_ONE - u) * t, u * t
-        for f in range(channels):
-            out[f] += (wa * texels[a, f] + wb * texels[b, f]) + (wc * texels[c, f] + wd * texels[d, f])
+    a, b, c, d, wa, wb, wc, wd = _shares_about(points, p, 0, count, height, width)
+    e, f, g, h, we, wf, wg, wh = _shares_about(points, p, 1, count, height, width)
+    i, j, m, n, wi, wj, wm, wn = _shares_about(points, p, 2, count, height, width)
+    for k in range(texels.shape[1]):
+        out[k] = (
+            ((wa * texels[a, k] + wb * texels[b, k]) + (wc * texels[c, k] + wd * texels[d, k]))
+            + ((we * texels[e, k] + wf * texels[f, k]) + (wg * texels[g, k] + wh * texels[h, k]))
+            + ((wi * texels[i, k] + wj * texels[j, k]) + (wm * texels[m, k] + wn * texels[n, k]))
+        )
 
 
 @njit(inline="always", fastmath=True, error_model="numpy")
@@ -158,9 +167,7 @@ def texel_gradient(points, upstream, count, height, width, out, start, stop):
         scene, plane = number // 3, number % 3
         out[number * height * width : (number + 1) * height * width] = 0
         for p in range(scene * count, (scene + 1) * count):
-            a, b, c, d, u, v = _texels_about(points, p, plane, count, height, width)
-            s, t = (_ONE - v) * _THIRD, v * _THIRD
-            wa, wb, wc, wd = (_ONE - u) * s, u * s, (_ONE - u) * t, u * t
+            a, b, c, d, wa, wb, wc, wd = _shares_about(points, p, plane, count, height, width)
             for f in range(channels):
                 out[a, f] += wa * upstream[p, f]
             for f in range(channels):
