@@ -354,7 +354,10 @@ def test_processes_that_divide_a_batch_do_as_one_does(tmp_path, pictures):
     together = load_file(out)
     start = contest(pictures, shares=2).average.tensors()
     for name, value in alone.average.tensors().items():
-        torch.testing.assert_close(together[name], value, rtol=1e-5, atol=1e-5)
+        found = together[name]
+        if name == "mapping.spread":  # of two shapes: the factor is a hundred times less sure than its covariance
+            found, value = found @ found.T, value @ value.T
+        torch.testing.assert_close(found, value, rtol=1e-5, atol=1e-6)
     assert not torch.equal(together["synthesis.blocks.0.constant"], start["synthesis.blocks.0.constant"])
 
 
