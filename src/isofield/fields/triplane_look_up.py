@@ -79,7 +79,10 @@ def compiles(planes: Tensor, points: Tensor) -> bool:
 
 
 def texels_together(planes: Float[Tensor, "b 3 c h w"]) -> Float[Tensor, "b 3 c h w"]:
-    """The same numbers with the features of a texel side by side in memory, once instead of at every look-up."""
+    """The same numbers, where look-ups are compiled with the features of a texel side by side in memory: laid so once
+    instead of at every look-up."""
+    if planes.device.type != "cpu":
+        return planes
     return planes.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
 
 

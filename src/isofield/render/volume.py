@@ -145,9 +145,8 @@ def _samples(scene: Scene, rays: Rays, march: March) -> tuple[Tensor, Tensor, Su
         value, color = _shade(scene, rays, t)
         fine = _fine(scene, t, value.detach(), march)
         more, tint = _shade(scene, rays, fine)
-        t, order = torch.cat([t, fine], -1).sort(-1)
+        t, value, order = _merged(t, value, fine, more)
         first, second = order.argsort(-1).split([march.coarse, march.fine], -1)  # where those of each pass came to lie
-        value = torch.cat([value, more], -1).gather(-1, order)
         return t, value, lambda share: _sum(share.gather(-1, first), color) + _sum(share.gather(-1, second), tint)
     with torch.no_grad():
         fine = _fine(scene, t, _value(scene, rays, t), march)
@@ -161,11 +160,7 @@ def _some(scene: Scene, rays: Rays, march: March, t: Tensor) -> tuple[Tensor, Te
         value = _value(scene, rays, t)
         fine = _fine(scene, t, value, march)
         more = _value(scene, rays, fine)
-        if march.both:
-            t, order = torch.cat([t, fine], -1).sort(-1)
-            value = torch.cat([value, more], -1).gather(-1, order)
-        else:
-            t, value = fine, more
+        t, value, _ = _merged(t, value, fine, more) if march.both else (fine, more, None)
         chosen = _padded((_shares(_weights(scene, t, value)) > march.above).flatten(1))
     points = rays.at(t).flatten(1, 2)
     which = chosen.clamp_max(points.shape[1] - 1)[..., None]
@@ -173,6 +168,12 @@ def _some(scene: Scene, rays: Rays, march: March, t: Tensor) -> tuple[Tensor, Te
     some, color = scene.shade(points, rays.directions.gather(1, ray.expand(-1, -1, 3)))
     value = nn.functional.pad(value.flatten(1), (0, 1)).scatter(1, chosen, some)
     return t, value[:, :-1].view(t.shape), lambda share: _carried(share, color, chosen)
+
+
+def _merged(t: Tensor, value: Tensor, fine: Tensor, more: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Places and values of both passes along each ray, and which of (coarse, fine) each is."""
+    t, order = torch.cat([t, fine], -1).sort(-1)
+    return t, torch.cat([value, more], -1).gather(-1, order), order
 
 
 def _fine(scene: Scene, t: Tensor, value: Tensor, march: March) -> Tensor:
