@@ -28,7 +28,7 @@ from isofield.mesh.read import read_mesh
 from isofield.meshing.extract import extract
 from isofield.metrics.surface import OneWay, Surface, both_ways
 from isofield.models.geogen import GeoGen
-from isofield.models.inversion import Inversion, Sitting, Styles
+from isofield.models.inversion import Inversion, Sitting, Styles, picture_size
 from isofield.models.perceptual import psnr, pyramid_distance
 from isofield.models.pose_search import found_camera
 from isofield.render.camera import Camera, orbit
@@ -75,7 +75,7 @@ def main() -> None:
     heads = [
         taken(path, index, generator) for index, path in enumerate(sorted(options.held.glob("*.ply"))[: options.count])
     ]
-    known = Retrieval(options.training, generator.architecture.size)
+    known = Retrieval(options.training, heads[0].picture.shape[-1])
     average = mesh_of(generator, Styles.of(generator, heads[0].label[None], 0).mean)
     rows, likeness, cells, closed, spent = [], [], [], [], []
     for head in heads:
@@ -100,13 +100,13 @@ def main() -> None:
         print(head.name, likeness[-1], {name: np.round(pair, 4) for name, pair in errors.items()}, flush=True)
     searched = [bearing_error(generator, head) for head in heads] if options.poses else []
     save_png(np.concatenate(cells[:ROWS]), ROOT / "docs" / "images" / f"{options.name}.png")
-    write(options, rows, likeness, closed, spent, searched)
+    write(options, rows, likeness, heads[0].picture.shape[-1], closed, spent, searched)
 
 
 def taken(path: Path, index: int, generator: GeoGen) -> Head:
     """By a camera that stands 70 degrees farther to the left or right of the face for each next head, within 60."""
     mesh = read_mesh(path)
-    size = generator.architecture.size
+    size = picture_size(generator, CELL)
     camera = orbit((index * 70.0) % 120 - 60, RISE, size=size)
     seen = torch.tensor(render(Seen.of(mesh), camera).color).permute(2, 0, 1).float() / 127.5 - 1
     return Head(path.stem, mesh, boundary_mesh(mesh), camera, seen)
@@ -177,8 +177,9 @@ def row(head: Head, made: Inversion, meshes: dict[str, trimesh.Trimesh]) -> np.n
 
 
 def write(
-    options: argparse.Namespace, rows: list, likeness: list, closed: list[bool], spent: list[float], searched: list
-) -> None:
+    options: argparse.Namespace, rows: list, likeness: list, size: int, closed: list[bool], spent: list[float],
+    searched: list,
+) -> None:  # fmt: skip
     names = ("mean head", "nearest training head", "latent", "tuned")
     numbers = np.array([row[1:] for row in rows]).reshape(len(rows), len(names), len(SIDES))
     means = [[name, *map(float, mean)] for name, mean in zip(names, numbers.mean(0), strict=True)]
@@ -198,7 +199,7 @@ def write(
         "Seen: without what is hidden within a surface, as the hollows of the true mouths are, of which no picture "
         "tells; the true meshes of training heads have them too. Mean head: of the mean style. Nearest training head: "
         "the mesh of the training picture that is most like the given one by the distance that is inverted with.",
-        f"PSNR of the picture at the generator's size: {db[:, 0].mean():.1f} dB by the latent alone, "
+        f"PSNR of the pictures, of {size} pixels a side: {db[:, 0].mean():.1f} dB by the latent alone, "
         f"{db[:, 1].mean():.1f} dB by the tuned generator. Closed and manifold: {sum(closed)} of {len(closed)} meshes.",
         f"The tuned mesh is nearer {won}.",
     ]

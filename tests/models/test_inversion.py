@@ -23,6 +23,7 @@ from isofield.models.inversion import (
     Styles,
     calming,
     moved,
+    picture_size,
     ramp,
     shapeliness,
     sharpness,
@@ -74,9 +75,11 @@ def test_density_becomes_sharp_by_equal_shares_and_stays_so():
     assert sharpness(inversion.SHARP / 2, 1.0) == inversion.SHARP / 2
 
 
-def picture_of(generator: GeoGen, w: torch.Tensor, labels: torch.Tensor, finer: int = 1) -> torch.Tensor:
+def picture_of(
+    generator: GeoGen, w: torch.Tensor, labels: torch.Tensor, size: int = inversion.FINER * TINY.size
+) -> torch.Tensor:
     with torch.no_grad():
-        return shots_of(generator, w[None], labels, jitter=False, finer=finer)[1].picture
+        return shots_of(generator, w[None], labels, size, jitter=False)[1].picture
 
 
 def inverted(generator: GeoGen, sitting: Sitting, steps: int, tune: int, seed: int = 0) -> Inversion:
@@ -193,6 +196,18 @@ def test_the_gaussian_of_styles_is_that_of_many_latents(generator):
     assert torch.allclose(torch.cov(v.T), torch.eye(TINY.latent), atol=0.15)
 
 
+def test_pictures_are_compared_at_the_rays_size_if_they_are_as_large(generator):
+    assert picture_size(generator, 15) == picture_size(generator, 31) == 16
+    assert picture_size(generator, 32) == picture_size(generator, 4000) == 32
+    small, large = (picture_of(generator, generator.latent(7), label(30.0), size) for size in (16, 32))
+    assert torch.allclose(small, nn.functional.avg_pool2d(large, 2), atol=1e-6)
+    made = Inversion(generator, known(large, label(30.0)), pyramid_distance, 1, 1)
+    assert made.found.shape == large.shape
+    refining = deepcopy(generator)
+    refining.refine = nn.Identity()
+    assert picture_size(refining, 4000) == 16
+
+
 def test_a_picture_the_generator_made_is_found_again_by_its_latent_alone(generator):
     w, cameras = generator.latent(7), torch.cat([label(30.0), label(150.0)])
     pictures = picture_of(generator, w, cameras)
@@ -218,13 +233,13 @@ def test_a_likely_shape_is_preferred_to_a_little_more_likeness(generator, monkey
 
 
 def test_tuning_comes_nearer_than_any_latent_and_leaves_the_prior_as_it_was(generator):
-    pictures = picture_of(generator, generator.latent(7), label(30.0), inversion.FINER).flip(3)
+    pictures = picture_of(generator, generator.latent(7), label(30.0)).flip(3)
     before = picture_of(generator, generator.latent(1), label(30.0))
     made = inverted(generator, known(pictures, label(30.0)), 60, 300)
     assert psnr(made.looks(), pictures) > psnr(made.found, pictures) + 1.5
     result = made.result()
     assert torch.equal(result.mapping.mean, made.w)
-    assert torch.equal(picture_of(result, result.mapping.mean, label(30.0), inversion.FINER), made.looks())
+    assert torch.equal(picture_of(result, result.mapping.mean, label(30.0)), made.looks())
     assert result.decoder.density.beta.item() == pytest.approx(inversion.SHARP)
     assert torch.equal(picture_of(generator, generator.latent(1), label(30.0)), before)
 

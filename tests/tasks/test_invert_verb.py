@@ -31,6 +31,7 @@ TINY = Architecture(
     size=16, raw=16, latent=8, mapping_depth=2, plane_size=8, plane_channels=4, base=64, most=8,
     critic_base=64, critic_most=8, critic_depth=2, width=8, coarse=8, fine=8, octaves=1,
 )  # fmt: skip
+SIZE = FINER * TINY.size  # of the pictures
 SCALE = 2.0  # of the generator's world
 GRAY = (0.5, 0.5, 0.5)
 
@@ -69,7 +70,7 @@ def views(tmp_path_factory, generator) -> Path:
     labels = []
     for index, azimuth in enumerate((10.0, 130.0)):
         label = torch.tensor(label_of(orbit(azimuth, 10.0)), dtype=torch.float32)
-        seen = shots_of(generator, generator.latent(5)[None], label[None], jitter=False, finer=FINER)[1].picture[0]
+        seen = shots_of(generator, generator.latent(5)[None], label[None], SIZE, jitter=False)[1].picture[0]
         name = f"thing/{index:03}.png"
         (folder / "thing").mkdir(exist_ok=True)
         Image.fromarray(((seen.permute(1, 2, 0) + 1) * 127.5).round().byte().numpy()).save(folder / name)
@@ -105,6 +106,7 @@ def test_pictures_become_a_closed_mesh_with_views_and_a_generator_around_it(prio
     assert [camera["azimuth"] for camera in report["cameras"]] == pytest.approx([10, 130], abs=1e-3)
     assert report["cameras"][0]["distance"] == pytest.approx(9 * SCALE, rel=1e-5)
     assert (report["steps"], report["tune"], report["unit_length_user"]) == (16, 8, SCALE)
+    assert report["size"] == SIZE
     assert report["cpu_seconds"] > 0
     assert report["guard"] in ("proven", "estimated", "dense")
     with Image.open(out / "preview.png") as preview, Image.open(out / "views.png") as sides:
@@ -135,6 +137,18 @@ def test_running_again_changes_nothing_and_other_settings_are_refused(prior, vie
     assert run(*arguments, "--steps", 1, "--tune", 0, "--resolution", 32, "--restart") == 0
     report = report_of(tmp_path / "out")
     assert report["psnr"] == report["psnr_latent"]
+
+
+def test_a_picture_that_is_small_is_compared_as_small(prior, views, tmp_path):
+    """Of two the smaller one says so."""
+    first, second = views / "thing/000.png", tmp_path / "thing/001.png"
+    (tmp_path / "dataset.json").write_text((views / "dataset.json").read_text())
+    second.parent.mkdir()
+    with Image.open(views / "thing/001.png") as large:
+        large.resize((SIZE - 4,) * 2).save(second)
+    once = ("--prior", prior, "-o", tmp_path / "out", "--steps", 1, "--tune", 0, "--resolution", 32)
+    assert run(first, second, *once) == 0
+    assert report_of(tmp_path / "out")["size"] == TINY.size
 
 
 def test_what_is_stopped_goes_on_to_the_same_bytes(prior, views, tmp_path, monkeypatch, capsys):

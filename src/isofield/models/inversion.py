@@ -28,7 +28,7 @@ NOISE, CALM = 0.05, 0.75  # on latents, in deviations; share of the steps after 
 LIKELY = 0.05  # weight of a latent's mean square in deviations: pictures alone leave the depth of a shape open
 TUNING = 3e-4  # rate of the generator
 SHARP, SHARPENED = 3e-3, 0.6  # beta after this share of the tuning
-FINER = 2  # rays a side of each pixel while tuning, or a sharp beta makes jagged outlines
+FINER = 2  # rays along a side for each pixel that the generator learned from: pictures tell more than those did
 MOTION, PULL = 0.01, 0.1  # rate of cameras; what keeps them where they began
 DEPTH, SLOPES, HOLD, SMOOTH, PROBES = 0.1, 0.5, 1.0, 0.25, 256  # what is asked of the shape: weights, and points
 STYLES, LEAST = 10_000, 1e-6  # drawn for their Gaussian; variance of what none of them varies in
@@ -38,11 +38,15 @@ REACH = (1.0, 1.0, 1.0, 1.0, 1.0, 4.0)  # what a motion's numbers stand for: rad
 @dataclass(frozen=True, eq=False)
 class Sitting:
     """Pictures of one object in [-1, 1], with EG3D's labels in the generator's unit frame. free: those whose camera is
-    only about right."""
+    only about right. Their size is that of `picture_size`."""
 
     pictures: Float[Tensor, "p 3 s s"]
     labels: Float[Tensor, "p 25"]
     free: Bool[Tensor, " p"]
+
+    @property
+    def size(self) -> int:
+        return self.pictures.shape[-1]
 
 
 def ramp(done: float) -> float:
@@ -128,25 +132,33 @@ def unlikely(v: Float[Tensor, "b latent"]) -> Float[Tensor, " b"]:
     return LIKELY * v.square().mean(1)
 
 
+def picture_size(generator: GeoGen, smallest: int) -> int:
+    """Pixels a side that pictures are compared at, the smallest of which has `smallest`: one for each ray, if they have
+    so many; the size that the generator learned, if not, or if super-resolution makes its pictures."""
+    size = generator.architecture.size
+    return FINER * size if generator.refine is None and smallest >= FINER * size else size
+
+
 def shots_of(
     generator: GeoGen,
     w: Float[Tensor, "b latent"],
     labels: Float[Tensor, "p 25"],
+    size: int | None = None,
     *,
     jitter: bool = True,
-    finer: int = 1,
 ) -> tuple[Triplanes, Shots]:
     """Pictures of one object, or as many as cameras; a single latent is made into planes once.
 
-    finer: rays a side of each pixel, whose mean it is; pictures that super-resolution is made for have one.
+    size: of `picture_size`, means of all rays in each pixel; None: as the generator learned, by one ray a pixel.
     """
     scenes = generator.scenes(w)
     if len(w) < len(labels):
         scenes = Triplanes(scenes.planes.expand(len(labels), -1, -1, -1, -1), generator.decoder)
         w = w.expand(len(labels), -1)
-    background = labels.new_tensor(generator.studio.background)
-    finer = finer if generator.refine is None else 1
-    return scenes, photographed(generator, scenes, w, labels, background, jitter=jitter, finer=finer)
+    background, raw, finer = labels.new_tensor(generator.studio.background), None, 1
+    if size and generator.refine is None:
+        raw, finer = size, FINER * generator.architecture.size // size
+    return scenes, photographed(generator, scenes, w, labels, background, jitter=jitter, raw=raw, finer=finer)
 
 
 def unlikeness(
@@ -237,7 +249,7 @@ class Inversion:
     @torch.no_grad()
     def looks(self) -> Float[Tensor, "p 3 s s"]:
         """The pictures as they are now, without chance."""
-        return shots_of(self.generator, self.w[None], self.labels(), jitter=False, finer=FINER)[1].picture
+        return shots_of(self.generator, self.w[None], self.labels(), self.sitting.size, jitter=False)[1].picture
 
     def result(self) -> GeoGen:
         """The tuned generator, whose mean is the latent found; on the processor."""
@@ -273,7 +285,7 @@ class Inversion:
         for group in adam.param_groups:
             group["lr"] = group["rate"] * ramp(done)
         w = self.styles.at(self.v + torch.randn_like(self.v) * calming(done))
-        _, shots = shots_of(self.generator, w, self.labels())
+        _, shots = shots_of(self.generator, w, self.labels(), self.sitting.size)
         loss = unlikeness(shots.seen, self.sitting.pictures, self.perceptual) + self.motion.wandering()
         loss = loss + unlikely(self.v)
         return stepped(loss.mean(), adam)
@@ -282,7 +294,7 @@ class Inversion:
         density = self.generator.decoder.density
         if isinstance(density, ScaledDensity):
             density.sharpen(sharpness(self.beta, done))
-        scenes, shots = shots_of(self.generator, self.w[None], self.labels().detach(), finer=FINER)
+        scenes, shots = shots_of(self.generator, self.w[None], self.labels().detach(), self.sitting.size)
         loss = unlikeness(shots.seen, self.sitting.pictures, self.perceptual, 1.0).mean()
         return stepped(loss + shapeliness(self.generator, scenes, self.pivot, shots), self.adams["generator"])
 

@@ -5,6 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from isofield.models.discriminator import resized
 from isofield.models.geogen import GeoGen
 from isofield.models.inversion import Motion, Styles, finding_adam, shots_of, stepped, unlikely, unlikeness
 from isofield.models.perceptual import Perceptual
@@ -27,9 +28,11 @@ def search(
     """Latents and cameras by successive halving, the best first.
 
     Cameras are drawn from those that the generator learned from and compared by pictures of the mean style; the better
-    ones are given latents of their own, and the best may move too. Randomness comes from the seed alone.
+    ones are given latents of their own, and the best may move too, all at the size that the generator learned from.
+    Randomness comes from the seed alone.
     """
-    cameras = generator.studio.cameras(STARTS, picture.shape[-1], seed)
+    picture = resized(picture[None], generator.architecture.size)[0]
+    cameras = generator.studio.cameras(STARTS, generator.architecture.size, seed)
     labels = torch.tensor([label_of(camera) for camera in cameras]).to(picture)
     styles = Styles.of(generator, labels, seed)
     v = torch.zeros(STARTS, len(styles.mean)).to(picture)

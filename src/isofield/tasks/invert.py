@@ -27,7 +27,7 @@ from isofield.mesh.write import write_mesh
 from isofield.meshing.extract import extract
 from isofield.metrics.evaluate import audit_numbers
 from isofield.models.geogen import GeoGen
-from isofield.models.inversion import Inversion, Sitting
+from isofield.models.inversion import Inversion, Sitting, picture_size
 from isofield.models.perceptual import Perceptual, psnr, pyramid_distance, script_distance
 from isofield.models.pose_search import found_camera
 from isofield.progress import progress
@@ -37,7 +37,7 @@ from isofield.runs import Run, load_generator, open_run
 from isofield.settings.common import config_of
 from isofield.settings.families import InvertSettings
 from isofield.tasks.invert_sheets import compared, turned_views, turntable
-from isofield.tasks.portraits import camera_labels, read_portrait
+from isofield.tasks.portraits import camera_labels, portrait_size, read_portrait
 from isofield.tasks.training import Clock, Cost
 
 SAVES, LOGS = 5, 100  # checkpoints of a run; lines of its log
@@ -50,10 +50,10 @@ def run_invert(settings: InvertSettings) -> dict[str, Any]:
         raise InputError("--device", "torch finds no GPU here", "leave it out")
     perceptual = script_distance(settings.perceptual, settings.device) if settings.perceptual else pyramid_distance
     generator = load_generator(settings.prior).to(settings.device)
-    size, background = generator.architecture.size, generator.studio.background
-    pictures = np.stack([read_portrait(path, background, size) for path in settings.input])
+    size = picture_size(generator, min(map(portrait_size, settings.input)))
+    pictures = np.stack([read_portrait(path, generator.studio.background, size) for path in settings.input])
     labels = camera_labels(settings.input, settings.camera, generator.frame.scale)
-    with open_run(settings.output, _config(settings, labels), length=(), restart=settings.restart) as run:
+    with open_run(settings.output, _config(settings, labels, size), length=(), restart=settings.restart) as run:
         checkpoint = run.latest()
         clock = Clock(Cost.restore(checkpoint.state) if checkpoint else Cost())
         given = torch.as_tensor(pictures, device=settings.device).permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1
@@ -125,7 +125,7 @@ def _stopped(interruption: Interruption, done: int, length: int, run: Run | None
     return interruption.error(f"stopped at step {done} of {length}{saved}")
 
 
-def _config(settings: InvertSettings, labels: Labels) -> dict[str, Any]:
+def _config(settings: InvertSettings, labels: Labels, size: int) -> dict[str, Any]:
     """The settings, with digests of what was read."""
     cameras = json.dumps([None if label is None else label.tolist() for label in labels])
     return {
@@ -133,6 +133,7 @@ def _config(settings: InvertSettings, labels: Labels) -> dict[str, Any]:
         **config_of(settings),
         "input": [path.name for path in settings.input],
         "input_sha256": [sha256(path) for path in settings.input],
+        "size": size,
         "camera": settings.camera and ("auto" if settings.camera == "auto" else "file"),
         "cameras_sha256": hashlib.sha256(cameras.encode()).hexdigest(),
         "perceptual": settings.perceptual and sha256(settings.perceptual),
@@ -162,6 +163,7 @@ def _write_results(run: Run, inversion: Inversion, cost: Cost, settings: InvertS
     report = {
         "input": [str(path) for path in settings.input],
         "prior": str(settings.prior),
+        "size": inversion.sitting.size,
         **_likeness(inversion, settings),
         "cameras": [_bearing(label, not free) for label, free in zip(labels, inversion.sitting.free, strict=True)],
         **audit_numbers(read_mesh(folder / "mesh.ply")),

@@ -27,21 +27,30 @@ class _Few(Folder):
         return self._names
 
 
+def portrait_size(path: Path) -> int:
+    """Pixels a side. Raises InputError for what is no picture, or not square."""
+    check_exists(path)
+    width, height = size_of(_alone(path), path.name)
+    if width != height:
+        raise InputError(path, f"is {width} x {height}, not square", "crop it, with the object in the middle")
+    return width
+
+
 def read_portrait(path: Path, background: tuple[float, float, float], size: int) -> UInt8[np.ndarray, "size size 3"]:
     """sRGB at this size. Transparency, a NAME.mask.png beside it, or an even rim tell what is laid on the background.
 
     Raises InputError for what is no picture, or not square.
     """
-    check_exists(path)
-    name = path.name
-    there = frozenset(n for n in (name, *(beside(name, suffix) for suffix in TRUTH)) if (path.parent / n).is_file())
-    store = _Few(path.parent, there)
-    width, height = size_of(store, name)
-    if width != height:
-        raise InputError(path, f"is {width} x {height}, not square", "crop it, with the object in the middle")
-    region = None if width == size else (0.0, 0.0, float(width), float(height))
-    view = View(name, orbit(0, 0, size=size), region=region)
-    return seen(ImageSet(store, (view,), World(background=background)), 0)[0]
+    width = portrait_size(path)
+    region = None if width == size else (0.0, 0.0, float(width), float(width))
+    view = View(path.name, orbit(0, 0, size=size), region=region)
+    return seen(ImageSet(_alone(path), (view,), World(background=background)), 0)[0]
+
+
+def _alone(path: Path) -> Folder:
+    """A picture, and what is told of it beside it."""
+    names = (path.name, *(beside(path.name, suffix) for suffix in TRUTH))
+    return _Few(path.parent, frozenset(name for name in names if (path.parent / name).is_file()))
 
 
 def camera_labels(
