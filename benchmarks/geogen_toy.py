@@ -91,14 +91,15 @@ def main() -> None:
         f"geogen_toy_{given.name}",
         f"A toy generator of {given.name}",
         [table("Training", columns, cost), table("What it draws", ["", "value"], found)],
-        notes(numbers, given.name),
+        notes(numbers, read_json(given.run / "config.json"), given.name),
     )
 
 
-def notes(numbers: dict[str, Any], name: str) -> list[str]:
+def notes(numbers: dict[str, Any], config: dict[str, Any], name: str) -> list[str]:
+    likeness = f" with `--likeness {config['likeness']:g}`" if config.get("likeness") else ""
     return [
-        f"Preset `toy` from nothing, on one thread of a processor that did other work too; "
-        f"{SAMPLES} random samples, not truncated: docs/images/geogen-{name}.jpg.",
+        f"Preset `toy`{likeness}, {'begun with another generator' if config.get('start') else 'from nothing'}, on a "
+        f"processor that did other work too; {SAMPLES} random samples, not truncated: docs/images/geogen-{name}.jpg.",
         f"Of pictures: {numbers['pictures']} drawn ones and as many real ones by the same cameras, compared by the "
         f"features {numbers['features']}, which are not FID's; apart: mean over all pairs of the root mean square of "
         "the difference in sRGB, 0 to 1.",

@@ -21,19 +21,19 @@ FOLDER = ROOT / "src" / "isofield" / "data" / "generators"
 CARD = """# {name}: a toy generator
 
 Draws {name} as signed distance fields with colours. It was trained from nothing on a CPU, to show that this works and
-what it comes to, and is no more than that: {size} pixels a side is all it ever saw, so what is finer than that is not
-there, and shapes are round where real ones have edges. A 1-NNA near 1 says that what it draws is easily told from the
-true ones; 0.5 would be no better than chance.
+what it comes to, and is no more than that: what is finer than its planes of {texels} x {texels} texels is not there,
+and shapes are round where real ones have edges. A 1-NNA near 1 says that what it draws is easily told from the true
+ones; 0.5 would be no better than chance.
 
     isofield generate {name} -n 8 -o new
     isofield mesh {name} --latent-seed 3 -o one.glb
 
 - Model: GeoGen (Esposito et al. 2024) by `isofield train geogen`, preset `{preset}`{likeness};
   {parameters:,} parameters, the average over training as float16.
-- Data: {pictures:,} pictures of synthetic shapes on white, shrunk to {size} pixels: `isofield synthesize {name}
-  -n {shapes}`, `isofield render {name} -o views --views {views}`.
-- Training: {kimg:g} kimg (thousands of pictures made) in {minutes:.0f} minutes, {cpu:.0f} of them processor time of the
-  one thread it had, on a machine that did other work too: {processor}, {cores} cores, no GPU.
+- Data: {pictures:,} pictures of synthetic shapes on white: `isofield synthesize {name} -n {shapes}`,
+  `isofield render {name} -o views --views {views}`. The critic saw them shrunk to {size} pixels{whole}.
+- Training: {kimg:g} kimg (thousands of pictures made) in {minutes:.0f} minutes, with {cpu:.0f} minutes of processor
+  time, on a machine that did other work too: {processor}, {cores} cores, no GPU{last}.
 - Licence: {licence}; {changes}.
 
 {reading}
@@ -66,11 +66,15 @@ def main() -> None:
 
 def card(name: str, config: dict[str, Any], report: dict[str, Any], result: dict[str, Any]) -> str:
     views, about = 10, attribution()[f"generators/{name}"]
+    alike = config.get("likeness")
     return CARD.format(
         name=name,
         size=config["architecture"]["size"],
+        texels=config["architecture"]["plane_size"],
         preset=config["preset"],
-        likeness=f" with `--likeness {config['likeness']:g}`" if config.get("likeness") else "",
+        likeness=f" with `--likeness {alike:g}`" if alike else "",
+        whole="; likeness is of single pixels of them as they were" if alike else "",
+        last="; the last of several trainings, see below" if config.get("start") else "",
         parameters=report["parameters"],
         pictures=report["pictures"],
         views=views,

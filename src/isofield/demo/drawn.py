@@ -17,8 +17,8 @@ GENERATOR = "generators/heads"
 PLAN = Exhibit(
     "Heads that nobody has seen",
     "A small generator (GeoGen) learned from pictures of synthetic heads what heads look like from all sides. Each "
-    "random latent becomes a signed distance field with colours, and this a closed mesh. It is a toy: 32 pixels a side "
-    "is all it ever saw, and it was trained on one processor.",
+    "random latent becomes a signed distance field with colours, and this a closed mesh. It is a toy, too coarse for "
+    "eyes and mouths, and was trained on one processor.",
     yaw=-25.0,
 )
 
