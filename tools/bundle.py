@@ -73,7 +73,7 @@ def card(name: str, config: dict[str, Any], report: dict[str, Any], result: dict
         texels=config["architecture"]["plane_size"],
         preset=config["preset"],
         likeness=f" with `--likeness {alike:g}`" if alike else "",
-        whole="; likeness is of single pixels of them as they were" if alike else "",
+        whole=";\n  likeness is of single pixels of them as they were" if alike else "",
         last="; the last of several trainings, see below" if config.get("start") else "",
         parameters=report["parameters"],
         pictures=report["pictures"],
