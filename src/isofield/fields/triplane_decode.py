@@ -4,6 +4,9 @@ seen = [mean of the planes' features, code of the point]; value = shape network(
 a radius; colour = sigmoid(colour network([seen, value])). Both networks have one hidden layer, with softplus.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,7 +14,7 @@ from torch import Tensor, nn
 from isofield.fields import triplane_kernel
 from isofield.fields.encodings import PositionalCode
 from isofield.fields.threads import shared_out
-from isofield.fields.triplane_look_up import compiles, look_up, planes_gradient, rows, texels_of
+from isofield.fields.triplane_look_up import compiles, look_up, planes_gradient, roomy, rows, texels_of
 
 CHUNK = 4096  # points at a time: what lies between their products stays in the cache
 Decoded = tuple[Float[Tensor, "b n"], Float[Tensor, "b n k"]]
@@ -69,74 +72,91 @@ def _perceptron(x: Tensor, first: Tensor, bias: Tensor, last: Tensor, last_bias:
     return nn.functional.linear(hidden, last, last_bias)
 
 
+class _Layers(NamedTuple):
+    """The networks' weights as the compiled twin takes them; without colours k = 0, and so is the length of `tint`.
+
+    A point's inputs are its features, its code, and 1 for the biases.
+    """
+
+    first: Tensor  # (inputs, hidden): both hidden layers side by side, that of colour without its share of the value
+    last: Tensor  # (w,): the value from the first w of them
+    offset: Tensor  # (1,): its bias
+    tint: Tensor  # (w,): of the hidden layer of colour, the weights of the value
+    tone: Tensor  # (k, w): the colours from the others
+    tone_bias: Tensor  # (k,)
+
+
+def _layers(weights: Sequence[Tensor]) -> _Layers:
+    first, bias, last, offset, *color = (weight.detach() for weight in weights)
+    first = torch.cat([first, bias[:, None]], 1)
+    if not color:
+        return _Layers(first.T.contiguous(), last[0], offset, last[0, :0], last[:0], offset[:0])
+    tint, tint_bias, tone, tone_bias = color
+    first = torch.cat([first, torch.cat([tint[:, :-1], tint_bias[:, None]], 1)])
+    return _Layers(first.T.contiguous(), last[0], offset, tint[:, -1].contiguous(), tone, tone_bias)
+
+
 class _CompiledDecode(torch.autograd.Function):
+    """Kept of each point for the gradients: its inputs, with its value after them, and both hidden layers."""
+
     @staticmethod
     def forward(ctx, kept: bool, code, radius, points: Tensor, planes: Tensor, *weights: Tensor):  # type: ignore[override]
         b, n = points.shape[:2]
         texels, places, octaves = texels_of(planes).numpy(), rows(points), code.octaves if code else 0
-        ball = None if radius is None else points.detach().norm(dim=-1).view(-1) - radius
-        value, light = torch.empty(b * n), torch.empty(b, n, weights[6].shape[0] if len(weights) > 4 else 0)
+        first, last, offset, tint, tone, tone_bias = _layers(weights)
+        least = offset.item()  # a value is least + rise |p|, and what the network adds
+        least, rise = (least, 0.0) if radius is None else (least - radius, 1.0)
+        value, light = torch.empty(b * n), roomy(b, n, len(tone))
         room = b * n if kept else min(b * n, CHUNK)  # for what a gradient needs, or for what is soon written over
-        seen, hidden = torch.empty(room, weights[0].shape[1] + 1), torch.empty(room, weights[0].shape[0])
-        tinted = torch.empty(room, weights[4].shape[0]) if len(weights) > 4 else torch.empty(0)
+        seen, hidden = roomy(room, len(first) + 1), roomy(room, first.shape[1])
         for i in range(0, b * n, CHUNK):
             part = slice(i, min(i + CHUNK, b * n))
             own = part if kept else slice(0, part.stop - i)
-            x = seen[own]
-            shared_out(triplane_kernel.inputs, len(x), texels, places, n, *planes.shape[3:], octaves, i, x.numpy())
-            _forward(x[:, :-1], weights[:4], hidden[own], value[part, None])
-            if ball is not None:
-                value[part] += ball[part]
-            x[:, -1] = value[part]
-            if len(weights) > 4:
-                _forward(x, weights[4:], tinted[own], light.flatten(0, 1)[part]).sigmoid_()
-        ctx.save_for_backward(points, planes, light, seen, hidden, tinted, *weights)
+            x, h, out = seen[own], hidden[own], light.flatten(0, 1)[part]
+            given = (texels, places, n, *planes.shape[3:], octaves, least, rise, i, x.numpy())
+            shared_out(triplane_kernel.inputs, len(x), *given)
+            torch.mm(x[:, :-1], first, out=h)
+            shared_out(triplane_kernel.hidden_layers, len(x), last.numpy(), tint.numpy(), x.numpy(), h.numpy())
+            value[part] = x[:, -1]
+            if len(tone):
+                torch.mm(h[:, len(last) :], tone.T, out=out)
+                shared_out(triplane_kernel.sigmoid, len(out), tone_bias.numpy(), out.numpy())
+        ctx.save_for_backward(points, planes, light, seen, hidden, *weights)
         ctx.made = code, radius
         return value.view(b, n), light
 
     @staticmethod
     def backward(ctx, by_value: Tensor, by_light: Tensor):  # type: ignore[override]
-        points, planes, light, seen, hidden, tinted, *weights = ctx.saved_tensors
+        points, planes, light, seen, hidden, *weights = ctx.saved_tensors
         if torch.is_grad_enabled():  # a graph of the gradient is wanted
             found = _plain(*ctx.made, points, planes, *weights)
             wanted = [x for x, want in zip((planes, *weights), ctx.needs_input_grad[4:], strict=True) if want]
             gradients = iter(torch.autograd.grad(found, wanted, (by_value, by_light), create_graph=True))
             return (*[None] * 4, *[next(gradients) if want else None for want in ctx.needs_input_grad[4:]])
-        by_weights = [torch.zeros_like(weight.t().contiguous()).t() for weight in weights]  # so stored, sooner summed
-        by_features = torch.empty(*points.shape[:2], planes.shape[2])
-        flat, channels = by_features.view(-1, planes.shape[2]), planes.shape[2]
-        pulls, outers, lights = by_value.reshape(-1, 1), by_light.flatten(0, 1), light.flatten(0, 1)
+        first, last, _, tint, tone, _ = _layers(weights)
+        width, channels = len(last), planes.shape[2]
+        pulls, by_features = by_value.flatten().clone(), roomy(*points.shape[:2], channels)
+        by_first, by_last = torch.zeros(seen.shape[1], hidden.shape[1]), torch.zeros(width)
+        by_tone, by_tone_bias = torch.zeros(width, len(tone)), torch.zeros(len(tone))
+        to_features, by_hidden = first[:channels].T.contiguous(), torch.empty(min(CHUNK, len(seen)), first.shape[1])
         for i in range(0, len(seen), CHUNK):
             part = slice(i, i + CHUNK)
-            x, pull, out = seen[part], pulls[part], flat[part]
-            if len(weights) > 4:
-                outer = torch.ops.aten.sigmoid_backward(outers[part], lights[part])
-                inner = _backward(outer, x, tinted[part], weights[4:], by_weights[4:])
-                pull = torch.addmm(pull, inner, weights[4][:, -1:])
-                torch.mm(inner, weights[4][:, :channels], out=out)
-            inner = _backward(pull, x[:, :-1], hidden[part], weights[:4], by_weights[:4])
-            torch.addmm(out, inner, weights[0][:, :channels], beta=float(len(weights) > 4), out=out)
+            x, h, pull = seen[part], hidden[part], pulls[part]
+            inner = by_hidden[: len(x)]
+            if len(tone):
+                outer = torch.ops.aten.sigmoid_backward(by_light.flatten(0, 1)[part], light.flatten(0, 1)[part])
+                by_tone.addmm_(h[:, width:].T, outer)
+                by_tone_bias += outer.sum(0)
+                torch.mm(outer, tone, out=inner[:, width:])
+            given = (last.numpy(), tint.numpy(), h.numpy(), pull.numpy(), inner.numpy())
+            shared_out(triplane_kernel.through_hidden_layers, len(x), *given)
+            by_last.addmv_(h[:, :width].T, pull)
+            by_first.addmm_(x.T, inner)
+            torch.mm(inner, to_features, out=by_features.flatten(0, 1)[part])
         by_planes = planes_gradient(planes.shape, points, by_features) if ctx.needs_input_grad[4] else None
+        by_inputs, by_bias, by_own = by_first.split([len(by_first) - 2, 1, 1])
+        by_weights = [by_inputs[:, :width].T, by_bias[0, :width], by_last[None], pulls.sum()[None]]
+        if len(tone):
+            by_tint = torch.cat([by_inputs, by_own])[:, width:].T
+            by_weights += [by_tint, by_bias[0, width:], by_tone.T, by_tone_bias]
         return (*[None] * 4, by_planes, *by_weights)
-
-
-def _forward(x: Tensor, weights: tuple[Tensor, ...], hidden: Tensor, out: Tensor) -> Tensor:
-    """out, and with it the hidden layer, <- a perceptron's."""
-    first, bias, last, last_bias = weights
-    torch.mm(x, first.T, out=hidden)
-    shared_out(triplane_kernel.softplus, len(hidden), hidden.numpy(), bias.detach().numpy())
-    return torch.addmm(last_bias, hidden, last.T, out=out)
-
-
-def _backward(pull: Tensor, x: Tensor, hidden: Tensor, weights: list[Tensor], sums: list[Tensor]) -> Tensor:
-    """Gradient with respect to what a perceptron's softplus is given, from that of its outputs.
-
-    The gradients of the weights are added to `sums`.
-    """
-    sums[2].T.addmm_(hidden.T, pull)
-    sums[3].add_(pull.sum(0))
-    inner = pull @ weights[2]
-    shared_out(triplane_kernel.through_softplus, len(inner), inner.numpy(), hidden.numpy())
-    sums[0].T.addmm_(x.T, inner)
-    sums[1].add_(inner.sum(0))
-    return inner

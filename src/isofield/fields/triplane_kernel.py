@@ -132,30 +132,58 @@ def features(texels, points, count, height, width, out, start, stop):
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
 @no_type_check
-def inputs(texels, points, count, height, width, octaves, first, out, start, stop):
-    """out[start:stop] <- features and, with octaves, code of the points from `first` + start on."""
+def inputs(texels, points, count, height, width, octaves, least, rise, first, out, start, stop):
+    """out[start:stop] <- features, with octaves code, 1 (for biases), and least + rise |p|, of the points from
+    `first` + start on."""
+    ones = out.shape[1] - 2
     for p in range(start, stop):
+        x, y, z = points[first + p]
         _seen(texels, points, first + p, count, height, width, out[p])
         if octaves:
             _code(points, first + p, octaves, out[p], texels.shape[1])
+        out[p, ones] = _ONE
+        out[p, ones + 1] = least + rise * np.sqrt(x * x + y * y + z * z)
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
 @no_type_check
-def softplus(x, bias, start, stop):
-    """x (., w) <- softplus(x + bias)."""
+def hidden_layers(last, tint, seen, hidden, start, stop):
+    """hidden (., w and more) <- softplus of it, of those after w with tint times the value: the last of seen, which is
+    first raised by last (w,) times those before."""
     for p in range(start, stop):
-        for j in range(x.shape[1]):
-            x[p, j] = _softplus(x[p, j] + bias[j])
+        shape, color, value = hidden[p, : len(last)], hidden[p, len(last) :], seen[p, seen.shape[1] - 1]
+        for j in range(len(last)):
+            shape[j] = _softplus(shape[j])
+            value += last[j] * shape[j]
+        seen[p, seen.shape[1] - 1] = value
+        for j in range(len(tint)):
+            color[j] = _softplus(color[j] + value * tint[j])
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
 @no_type_check
-def through_softplus(gradient, value, start, stop):
-    """Gradients of softplus's values, times its slope 1 - exp(-value), in place."""
+def through_hidden_layers(last, tint, hidden, pull, gradient, start, stop):
+    """gradient <- that with respect to what `hidden_layers` was given for hidden, pull <- with respect to its value,
+    from those of what it made: of hidden after w, in gradient, and of the value, in pull."""
     for p in range(start, stop):
-        for j in range(gradient.shape[1]):
-            gradient[p, j] *= _ONE - _exp(-value[p, j])
+        total, own, by_own = pull[p], hidden[p, len(last) :], gradient[p, len(last) :]
+        for j in range(len(tint)):
+            by_own[j] *= _ONE - _exp(-own[j])
+            total += tint[j] * by_own[j]
+        pull[p], own, by_own = total, hidden[p, : len(last)], gradient[p, : len(last)]
+        for j in range(len(last)):
+            by_own[j] = total * last[j] * (_ONE - _exp(-own[j]))
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+@no_type_check
+def sigmoid(bias, out, start, stop):
+    """out (., k) <- 1 / (1 + exp(-out - bias))."""
+    for p in range(start, stop):
+        for j in range(out.shape[1]):
+            x = out[p, j] + bias[j]
+            e = _exp(-abs(x))
+            out[p, j] = (_ONE if x > _ZERO else e) / (_ONE + e)
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)

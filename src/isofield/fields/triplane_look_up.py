@@ -41,7 +41,7 @@ class _CompiledLookUp(torch.autograd.Function):
         b, _, c, h, w = planes.shape
         texels = texels_of(planes)
         ctx.save_for_backward(planes, points, texels)
-        out = torch.empty(*points.shape[:2], c)
+        out = roomy(*points.shape[:2], c)
         given = (texels.numpy(), rows(points), points.shape[1], h, w, rows(out))
         shared_out(triplane_kernel.features, b * points.shape[1], *given)
         return out
@@ -73,6 +73,11 @@ def rows(tensor: Tensor) -> np.ndarray:
     return tensor.detach().contiguous().view(-1, tensor.shape[-1]).numpy()
 
 
+def roomy(*shape: int) -> Tensor:
+    """Uninitialized, and much sooner written than `torch.empty` where large: numpy asks the system for huge pages."""
+    return torch.from_numpy(np.empty(shape, np.float32))
+
+
 def compiles(planes: Tensor, points: Tensor) -> bool:
     """Whether the kernels can do it."""
     return planes.device.type == points.device.type == "cpu" and planes.dtype == points.dtype == torch.float32
@@ -81,9 +86,23 @@ def compiles(planes: Tensor, points: Tensor) -> bool:
 def texels_together(planes: Float[Tensor, "b 3 c h w"]) -> Float[Tensor, "b 3 c h w"]:
     """The same numbers, where look-ups are compiled with the features of a texel side by side in memory: laid so once
     instead of at every look-up."""
-    if planes.device.type != "cpu":
+    if planes.device.type != "cpu" or planes.dtype != torch.float32:
         return planes
-    return planes.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+    return _TexelsTogether.apply(planes)
+
+
+class _TexelsTogether(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, planes: Tensor) -> Tensor:  # type: ignore[override]
+        b, _, c, h, w = planes.shape
+        texels = roomy(b * 3, h * w, c)
+        for to, plane in zip(texels, planes.reshape(b * 3, c, h * w), strict=True):  # one by one: torch's faster way
+            to.copy_(plane.T)
+        return texels.view(b, 3, h, w, c).permute(0, 1, 4, 2, 3)
+
+    @staticmethod
+    def backward(ctx, upstream: Tensor) -> Tensor:  # type: ignore[override]
+        return upstream
 
 
 def texels_of(planes: Tensor) -> Tensor:
@@ -94,7 +113,7 @@ def texels_of(planes: Tensor) -> Tensor:
 def planes_gradient(shape: torch.Size, points: Tensor, upstream: Tensor) -> Tensor:
     """With respect to planes of this shape, given that with respect to the features at points."""
     b, _, c, h, w = shape
-    sums = torch.empty(b * 3 * h * w, c)
+    sums = roomy(b * 3 * h * w, c)
     given = (rows(points), rows(upstream), points.shape[1], h, w, sums.numpy())
     shared_out(triplane_kernel.texel_gradient, 3 * b, *given)
     return sums.view(b, 3, h, w, c).permute(0, 1, 4, 2, 3)
