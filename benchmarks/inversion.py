@@ -30,7 +30,6 @@ from isofield.metrics.surface import OneWay, Surface, both_ways
 from isofield.models.geogen import GeoGen
 from isofield.models.inversion import Inversion, Sitting, Styles, picture_size
 from isofield.models.perceptual import psnr, pyramid_distance
-from isofield.models.pose_search import found_camera
 from isofield.render.camera import Camera, orbit
 from isofield.render.pictures import save_png
 from isofield.render.render import Surface as Seen
@@ -98,9 +97,8 @@ def main() -> None:
         closed += [(found := audit(mesh)).watertight and found.manifold for mesh in (latent, tuned)]
         cells.append(row(head, made, meshes))
         print(head.name, likeness[-1], {name: np.round(pair, 4) for name, pair in errors.items()}, flush=True)
-    searched = [bearing_error(generator, head) for head in heads] if options.poses else []
     save_png(np.concatenate(cells[:ROWS]), ROOT / "docs" / "images" / f"{options.name}.png")
-    write(options, rows, likeness, heads[0].picture.shape[-1], closed, spent, searched)
+    write(options, rows, likeness, heads[0].picture.shape[-1], closed, spent)
 
 
 def taken(path: Path, index: int, generator: GeoGen) -> Head:
@@ -157,13 +155,6 @@ def outer(surface: Surface, samples: OneWay) -> np.ndarray:
     return seen
 
 
-def bearing_error(generator: GeoGen, head: Head) -> float:
-    """Angle between the true and the found direction to the camera, in degrees."""
-    found = found_camera(generator, head.picture, pyramid_distance)[[3, 7, 11]].double().numpy()
-    cosine = found @ head.camera.eye / np.linalg.norm(found) / np.linalg.norm(head.camera.eye)
-    return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))))
-
-
 def row(head: Head, made: Inversion, meshes: dict[str, trimesh.Trimesh]) -> np.ndarray:
     """Given picture and tuned one, then true mesh, tuned, nearest and mean from the camera, and from behind."""
     eye = head.camera.eye
@@ -177,9 +168,8 @@ def row(head: Head, made: Inversion, meshes: dict[str, trimesh.Trimesh]) -> np.n
 
 
 def write(
-    options: argparse.Namespace, rows: list, likeness: list, size: int, closed: list[bool], spent: list[float],
-    searched: list,
-) -> None:  # fmt: skip
+    options: argparse.Namespace, rows: list, likeness: list, size: int, closed: list[bool], spent: list[float]
+) -> None:
     names = ("mean head", "nearest training head", "latent", "tuned")
     numbers = np.array([row[1:] for row in rows]).reshape(len(rows), len(names), len(SIDES))
     means = [[name, *map(float, mean)] for name, mean in zip(names, numbers.mean(0), strict=True)]
@@ -203,11 +193,6 @@ def write(
         f"{db[:, 1].mean():.1f} dB by the tuned generator. Closed and manifold: {sum(closed)} of {len(closed)} meshes.",
         f"The tuned mesh is nearer {won}.",
     ]
-    if searched:
-        notes.append(
-            f"Where the camera is searched ({len(searched)} heads) its direction is off by {np.median(searched):.0f} "
-            f"degrees in the median, {np.max(searched):.0f} at most."
-        )
     columns = ["head", *(f"{name}, {side}" for name in names for side in SIDES)]
     tables = [
         table("Mean error to the true mesh", ["mesh", *SIDES], means),
@@ -229,7 +214,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--tune", type=int, default=500)
     parser.add_argument("--name", default="inversion")
-    parser.add_argument("--poses", action="store_true", help="search the cameras, too")
     return parser.parse_args()
 
 
