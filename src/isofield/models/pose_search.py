@@ -46,7 +46,7 @@ def search(
             for _ in range(steps):
                 _, shots = shots_of(generator, styles.at(v), motion.moved() if moving else motion.labels)
                 off = unlikeness(shots.seen, picture.expand(len(v), -1, -1, -1), perceptual)
-                stepped((off + motion.wandering() + unlikely(v)).sum(), adam)
+                stepped((off + unlikely(v)).sum(), adam)  # nothing draws cameras back to where chance put them
             v, labels = v.detach(), motion.moved().detach()
     w = styles.at(v)
     order = _scores(generator, w, labels, picture, perceptual).argsort()
