@@ -109,15 +109,16 @@ class _CompiledDecode(torch.autograd.Function):
         value, light = torch.empty(b * n), roomy(b, n, len(tone))
         room = b * n if kept else min(b * n, CHUNK)  # for what a gradient needs, or for what is soon written over
         seen, hidden = roomy(room, len(first) + 1), roomy(room, first.shape[1])
+        before = torch.empty(min(CHUNK, b * n), first.shape[1])
         for i in range(0, b * n, CHUNK):
             part = slice(i, min(i + CHUNK, b * n))
             own = part if kept else slice(0, part.stop - i)
             x, h, out = seen[own], hidden[own], light.flatten(0, 1)[part]
             given = (texels, places, n, *planes.shape[3:], octaves, least, rise, i, x.numpy())
             shared_out(triplane_kernel.inputs, len(x), *given)
-            torch.mm(x[:, :-1], first, out=h)
-            shared_out(triplane_kernel.hidden_layers, len(x), last.numpy(), tint.numpy(), x.numpy(), h.numpy())
-            value[part] = x[:, -1]
+            product = torch.mm(x[:, :-1], first, out=before[: len(x)])
+            given = (last.numpy(), tint.numpy(), product.numpy(), x.numpy(), h.numpy(), value[part].numpy())
+            shared_out(triplane_kernel.hidden_layers, len(x), *given)
             if len(tone):
                 torch.mm(h[:, len(last) :], tone.T, out=out)
                 shared_out(triplane_kernel.sigmoid, len(out), tone_bias.numpy(), out.numpy())
@@ -137,7 +138,7 @@ class _CompiledDecode(torch.autograd.Function):
         width, channels = len(last), planes.shape[2]
         pulls, by_features = by_value.flatten().clone(), roomy(*points.shape[:2], channels)
         by_first, by_last = torch.zeros(seen.shape[1], hidden.shape[1]), torch.zeros(width)
-        by_tone, by_tone_bias = torch.zeros(width, len(tone)), torch.zeros(len(tone))
+        by_tone, by_tone_bias = torch.zeros(len(tone), width), torch.zeros(len(tone))
         to_features, by_hidden = first[:channels].T.contiguous(), torch.empty(min(CHUNK, len(seen)), first.shape[1])
         for i in range(0, len(seen), CHUNK):
             part = slice(i, i + CHUNK)
@@ -145,7 +146,7 @@ class _CompiledDecode(torch.autograd.Function):
             inner = by_hidden[: len(x)]
             if len(tone):
                 outer = torch.ops.aten.sigmoid_backward(by_light.flatten(0, 1)[part], light.flatten(0, 1)[part])
-                by_tone.addmm_(h[:, width:].T, outer)
+                by_tone.addmm_(outer.T, h[:, width:])
                 by_tone_bias += outer.sum(0)
                 torch.mm(outer, tone, out=inner[:, width:])
             given = (last.numpy(), tint.numpy(), h.numpy(), pull.numpy(), inner.numpy())
@@ -158,5 +159,5 @@ class _CompiledDecode(torch.autograd.Function):
         by_weights = [by_inputs[:, :width].T, by_bias[0, :width], by_last[None], pulls.sum()[None]]
         if len(tone):
             by_tint = torch.cat([by_inputs, by_own])[:, width:].T
-            by_weights += [by_tint, by_bias[0, width:], by_tone.T, by_tone_bias]
+            by_weights += [by_tint, by_bias[0, width:], by_tone, by_tone_bias]
         return (*[None] * 4, by_planes, *by_weights)

@@ -147,17 +147,18 @@ def inputs(texels, points, count, height, width, octaves, least, rise, first, ou
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
 @no_type_check
-def hidden_layers(last, tint, seen, hidden, start, stop):
-    """hidden (., w and more) <- softplus of it, of those after w with tint times the value: the last of seen, which is
-    first raised by last (w,) times those before."""
+def hidden_layers(last, tint, given, seen, hidden, value, start, stop):
+    """hidden (., w and more) <- softplus of what is given, of that after w with tint times the value; value (.,), and
+    the last of seen, <- the latter raised by last (w,) times the hidden before."""
     for p in range(start, stop):
-        shape, color, value = hidden[p, : len(last)], hidden[p, len(last) :], seen[p, seen.shape[1] - 1]
+        before, after, total = given[p, : len(last)], hidden[p, : len(last)], seen[p, seen.shape[1] - 1]
         for j in range(len(last)):
-            shape[j] = _softplus(shape[j])
-            value += last[j] * shape[j]
-        seen[p, seen.shape[1] - 1] = value
+            after[j] = _softplus(before[j])
+            total += last[j] * after[j]
+        value[p] = seen[p, seen.shape[1] - 1] = total
+        before, after = given[p, len(last) :], hidden[p, len(last) :]
         for j in range(len(tint)):
-            color[j] = _softplus(color[j] + value * tint[j])
+            after[j] = _softplus(before[j] + total * tint[j])
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)

@@ -146,8 +146,12 @@ def _samples(scene: Scene, rays: Rays, march: March) -> tuple[Tensor, Tensor, Su
         fine = _fine(scene, t, value.detach(), march)
         more, tint = _shade(scene, rays, fine)
         t, value, order = _merged(t, value, fine, more)
-        first, second = order.argsort(-1).split([march.coarse, march.fine], -1)  # where those of each pass came to lie
-        return t, value, lambda share: _sum(share.gather(-1, first), color) + _sum(share.gather(-1, second), tint)
+
+        def light_of(share: Tensor) -> Tensor:
+            first, second = torch.empty_like(share).scatter(-1, order, share).split([march.coarse, march.fine], -1)
+            return _sum(first, color) + _sum(second, tint)
+
+        return t, value, light_of
     with torch.no_grad():
         fine = _fine(scene, t, _value(scene, rays, t), march)
     value, color = _shade(scene, rays, fine)
