@@ -235,7 +235,7 @@ def test_no_colour_below_a_weight_is_a_small_change_and_keeps_the_brightness(sce
 
 
 @pytest.mark.parametrize("march", [STILL, FULL])
-def test_the_gradient_of_the_picture_is_that_of_finite_differences(march, monkeypatch):
+def test_first_and_second_derivatives_of_the_picture_are_those_of_finite_differences(march, monkeypatch):
     torch.manual_seed(2)
     decoder = TriplaneDecoder(2, width=8).double()
     torch.nn.init.normal_(decoder.shape_net[2].weight, 0, 0.3)
@@ -251,11 +251,29 @@ def test_the_gradient_of_the_picture_is_that_of_finite_differences(march, monkey
         rendering = render_volume(Triplanes(planes + h * direction, decoder), rays, march)
         return rendering.color.square().sum() + rendering.opacity.sum() + rendering.depth.sum()
 
-    h = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(loss(h), h)
+    def slope(h, graph=False):
+        return torch.autograd.grad(loss(h), h, create_graph=graph)[0]
+
+    h, step = (torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (0, 1e-6))
     with torch.no_grad():
-        measured = (loss(1e-6) - loss(-1e-6)) / 2e-6
-    assert slope.item() == pytest.approx(measured.item(), rel=1e-6)
+        measured = (loss(step) - loss(-step)) / 2e-6
+    assert slope(h).item() == pytest.approx(measured.item(), rel=1e-6)
+    (bend,) = torch.autograd.grad(slope(h, graph=True), h)
+    measured = (slope(step) - slope(-step)) / 2e-6
+    assert bend.item() == pytest.approx(measured.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("march", [STILL, FULL])
+def test_automatic_casts_change_nothing(scenes, march):
+    planes, decoder, rays = scenes
+    planes, found = planes.requires_grad_(), []
+    for casts in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=casts):
+            color = render_volume(Triplanes(planes, decoder), rays, march).color
+            found.append((color, *torch.autograd.grad(color.square().sum(), planes)))
+    for plain, cast in zip(*found, strict=True):
+        torch.testing.assert_close(cast, plain)
 
 
 def test_the_same_seed_gives_the_same_picture(scenes):

@@ -4,7 +4,7 @@ seen = [mean of the planes' features, code of the point]; value = shape network(
 a radius; colour = sigmoid(colour network([seen, value])). Both networks have one hidden layer, with softplus.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -96,35 +96,43 @@ def _layers(weights: Sequence[Tensor]) -> _Layers:
     return _Layers(first.T.contiguous(), last[0], offset, tint[:, -1].contiguous(), tone, tone_bias)
 
 
+def _chunks(size: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Tensors of `size` rows, CHUNK rows of each at a time; of those with fewer, the first ones again and again.
+
+    All at once: to take parts of tensors between large products is slow."""
+    ends = [min(CHUNK, size - i) for i in range(0, size, CHUNK)]
+    parts = [x.split(CHUNK) if len(x) == size else [x[:end] for end in ends] for x in tensors]
+    return zip(*parts, strict=True)
+
+
 class _CompiledDecode(torch.autograd.Function):
     """Kept of each point for the gradients: its inputs, with its value after them, and both hidden layers."""
 
     @staticmethod
     def forward(ctx, kept: bool, code, radius, points: Tensor, planes: Tensor, *weights: Tensor):  # type: ignore[override]
         b, n = points.shape[:2]
-        texels, places, octaves = texels_of(planes).numpy(), rows(points), code.octaves if code else 0
+        size, octaves = b * n, code.octaves if code else 0
         first, last, offset, tint, tone, tone_bias = _layers(weights)
         least = offset.item()  # a value is least + rise |p|, and what the network adds
         least, rise = (least, 0.0) if radius is None else (least - radius, 1.0)
-        value, light = torch.empty(b * n), roomy(b, n, len(tone))
-        room = b * n if kept else min(b * n, CHUNK)  # for what a gradient needs, or for what is soon written over
+        look = texels_of(planes).numpy(), rows(points), n, *planes.shape[3:], octaves, least, rise
+        value, light = torch.empty(size), roomy(size, len(tone))
+        room = size if kept else min(size, CHUNK)  # for what a gradient needs, or for what is soon written over
         seen, hidden = roomy(room, len(first) + 1), roomy(room, first.shape[1])
-        before = torch.empty(min(CHUNK, b * n), first.shape[1])
-        for i in range(0, b * n, CHUNK):
-            part = slice(i, min(i + CHUNK, b * n))
-            own = part if kept else slice(0, part.stop - i)
-            x, h, out = seen[own], hidden[own], light.flatten(0, 1)[part]
-            given = (texels, places, n, *planes.shape[3:], octaves, least, rise, i, x.numpy())
-            shared_out(triplane_kernel.inputs, len(x), *given)
-            product = torch.mm(x[:, :-1], first, out=before[: len(x)])
-            given = (last.numpy(), tint.numpy(), product.numpy(), x.numpy(), h.numpy(), value[part].numpy())
-            shared_out(triplane_kernel.hidden_layers, len(x), *given)
+        before = torch.empty(min(size, CHUNK), first.shape[1])
+        value_weights = last.numpy(), tint.numpy()
+        made = value, seen, seen[:, :-1], before, hidden, hidden[:, len(last) :], light
+        for i, (v, x, inputs, product, h, of_color, out) in enumerate(_chunks(size, *made)):
+            shared_out(triplane_kernel.inputs, len(v), *look, i * CHUNK, x.numpy())
+            torch.mm(inputs, first, out=product)
+            given = (product.numpy(), x.numpy(), h.numpy(), v.numpy())
+            shared_out(triplane_kernel.hidden_layers, len(v), *value_weights, *given)
             if len(tone):
-                torch.mm(h[:, len(last) :], tone.T, out=out)
-                shared_out(triplane_kernel.sigmoid, len(out), tone_bias.numpy(), out.numpy())
+                torch.mm(of_color, tone.T, out=out)
+                shared_out(triplane_kernel.sigmoid, len(v), tone_bias.numpy(), out.numpy())
         ctx.save_for_backward(points, planes, light, seen, hidden, *weights)
         ctx.made = code, radius
-        return value.view(b, n), light
+        return value.view(b, n), light.view(b, n, len(tone))
 
     @staticmethod
     def backward(ctx, by_value: Tensor, by_light: Tensor):  # type: ignore[override]
@@ -135,25 +143,28 @@ class _CompiledDecode(torch.autograd.Function):
             gradients = iter(torch.autograd.grad(found, wanted, (by_value, by_light), create_graph=True))
             return (*[None] * 4, *[next(gradients) if want else None for want in ctx.needs_input_grad[4:]])
         first, last, _, tint, tone, _ = _layers(weights)
-        width, channels = len(last), planes.shape[2]
-        pulls, by_features = by_value.flatten().clone(), roomy(*points.shape[:2], channels)
+        size, width, channels = len(seen), len(last), planes.shape[2]
         by_first, by_last = torch.zeros(seen.shape[1], hidden.shape[1]), torch.zeros(width)
         by_tone, by_tone_bias = torch.zeros(len(tone), width), torch.zeros(len(tone))
-        to_features, by_hidden = first[:channels].T.contiguous(), torch.empty(min(CHUNK, len(seen)), first.shape[1])
-        for i in range(0, len(seen), CHUNK):
-            part = slice(i, i + CHUNK)
-            x, h, pull = seen[part], hidden[part], pulls[part]
-            inner = by_hidden[: len(x)]
+        to_features, value_weights = first[:channels].T.contiguous(), (last.numpy(), tint.numpy())
+        pulls, by_light = by_value.flatten().clone(), by_light.flatten(0, 1).contiguous()
+        by_hidden, by_tones = (torch.empty(min(size, CHUNK), k) for k in (hidden.shape[1], len(tone)))
+        by_features = roomy(*points.shape[:2], channels)
+        made = seen, hidden, hidden[:, :width], hidden[:, width:], light
+        pulled = pulls, by_light, by_tones, by_hidden, by_hidden[:, width:], by_features.flatten(0, 1)
+        for x, h, of_value, of_color, out, pull, by_out, outer, inner, inner_color, below in _chunks(
+            size, *made, *pulled
+        ):
             if len(tone):
-                outer = torch.ops.aten.sigmoid_backward(by_light.flatten(0, 1)[part], light.flatten(0, 1)[part])
-                by_tone.addmm_(outer.T, h[:, width:])
+                shared_out(triplane_kernel.through_sigmoid, len(x), out.numpy(), by_out.numpy(), outer.numpy())
+                by_tone.addmm_(outer.T, of_color)
                 by_tone_bias += outer.sum(0)
-                torch.mm(outer, tone, out=inner[:, width:])
-            given = (last.numpy(), tint.numpy(), h.numpy(), pull.numpy(), inner.numpy())
-            shared_out(triplane_kernel.through_hidden_layers, len(x), *given)
-            by_last.addmv_(h[:, :width].T, pull)
+                torch.mm(outer, tone, out=inner_color)
+            given = (h.numpy(), pull.numpy(), inner.numpy())
+            shared_out(triplane_kernel.through_hidden_layers, len(x), *value_weights, *given)
+            by_last.addmv_(of_value.T, pull)
             by_first.addmm_(x.T, inner)
-            torch.mm(inner, to_features, out=by_features.flatten(0, 1)[part])
+            torch.mm(inner, to_features, out=below)
         by_planes = planes_gradient(planes.shape, points, by_features) if ctx.needs_input_grad[4] else None
         by_inputs, by_bias, by_own = by_first.split([len(by_first) - 2, 1, 1])
         by_weights = [by_inputs[:, :width].T, by_bias[0, :width], by_last[None], pulls.sum()[None]]

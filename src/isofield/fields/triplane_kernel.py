@@ -14,14 +14,13 @@ from numba import njit
 
 _F = np.float32
 _ZERO, _HALF, _ONE, _TWO, _THIRD = _F(0), _F(0.5), _F(1), _F(2), _F(1 / 3)
-_SIXTEENTH, _MOST, _QUARTER_TURN = _F(1 / 16), _F(24), _F(np.pi / 4)
+_SIXTEENTH, _MOST = _F(1 / 16), _F(24)
 _EXP = (_F(1 / 6), _F(1 / 24), _F(1 / 120))
 _LOG = (
     _F(0.999999806), _F(-0.499974054), _F(0.332754798), _F(-0.244954628),
     _F(0.177452412), _F(-0.107681707), _F(0.0440896265), _F(-0.00853920675),
 )  # fmt: skip
-_SIN = (_F(-1 / 6), _F(1 / 120), _F(-1 / 5040), _F(1 / 362880))
-_COS = (_F(-1 / 2), _F(1 / 24), _F(-1 / 720), _F(1 / 40320))
+_SIN = (_F(3.141592637), _F(-5.167709685), _F(2.55006972), _F(-0.598242104), _F(0.0775603441))
 
 
 @njit(inline="always", fastmath=True, error_model="numpy")
@@ -84,19 +83,23 @@ def _seen(texels, points, p, count, height, width, out):
 
 @njit(inline="always", fastmath=True, error_model="numpy")
 @no_type_check
+def _sine(x):
+    """sin(pi x) for x in [-1/2, 1/2]: the odd polynomial with the least relative error, 5e-9."""
+    q = x * x
+    return x * (_SIN[0] + q * (_SIN[1] + q * (_SIN[2] + q * (_SIN[3] + q * _SIN[4]))))
+
+
+@njit(inline="always", fastmath=True, error_model="numpy")
+@no_type_check
 def _code(points, p, octaves, out, first):
     """out[first:] <- point p, sin(2^k pi p), cos(2^k pi p) for k < octaves; those of twice the angle from the last."""
     for axis in range(3):
-        place = points[p, axis]
-        out[first + axis] = place
-        angle = (place - _TWO * np.floor(place * _HALF + _HALF)) * _QUARTER_TURN  # all have period 2
-        q = angle * angle
-        sine = angle * (_ONE + q * (_SIN[0] + q * (_SIN[1] + q * (_SIN[2] + q * _SIN[3]))))
-        cosine = _ONE + q * (_COS[0] + q * (_COS[1] + q * (_COS[2] + q * _COS[3])))
-        for k in range(-2, octaves):
-            if k >= 0:
-                out[first + 3 + 3 * k + axis] = sine
-                out[first + 3 + 3 * (octaves + k) + axis] = cosine
+        place = out[first + axis] = points[p, axis]
+        turn = place - _TWO * np.floor(place * _HALF + _HALF)  # all have period 2
+        sine, cosine = _sine(max(min(turn, _ONE - turn), -_ONE - turn)), _sine(_HALF - abs(turn))
+        for k in range(octaves):
+            out[first + 3 + 3 * k + axis] = sine
+            out[first + 3 + 3 * (octaves + k) + axis] = cosine
             sine, cosine = _TWO * sine * cosine, _ONE - _TWO * sine * sine
 
 
@@ -185,6 +188,15 @@ def sigmoid(bias, out, start, stop):
             x = out[p, j] + bias[j]
             e = _exp(-abs(x))
             out[p, j] = (_ONE if x > _ZERO else e) / (_ONE + e)
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+@no_type_check
+def through_sigmoid(made, upstream, gradient, start, stop):
+    """gradient (., k) <- that with respect to what `sigmoid` was given, from what it made and the one of that."""
+    for p in range(start, stop):
+        for j in range(made.shape[1]):
+            gradient[p, j] = upstream[p, j] * (made[p, j] * (_ONE - made[p, j]))
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)

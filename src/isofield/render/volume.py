@@ -107,8 +107,14 @@ def render_volume(
 ) -> VolumeRendering:
     """Colour, depth and opacity of every ray; background: the colour seen behind, of all or of each scene, else black.
 
-    Rays that miss (near = far) cost nothing. Randomness comes from torch's global generator.
+    Rays that miss (near = far) cost nothing. Randomness comes from torch's global generator. Automatic casts to fewer
+    bits are off within: distances need all of theirs.
     """
+    with torch.autocast(rays.near.device.type, enabled=False):
+        return _rendered(scene, rays, march, background)
+
+
+def _rendered(scene: Scene, rays: Rays, march: March, background: Float[Tensor, "*b k"] | None) -> VolumeRendering:
     kept, places = _hitting(rays)
     t, value, light_of = _samples(scene, kept, march)
     weights = _weights(scene, t, value)
@@ -206,7 +212,21 @@ def _shares(weights: Tensor) -> Tensor:
 
 def _sum(share: Tensor, color: Tensor) -> Tensor:
     """Light (b r k): over the samples of each ray (b r m), of share times colour (b r*m k)."""
-    return (share[:, :, None] @ color.view(*share.shape, color.shape[2]))[:, :, 0]
+    return _Light.apply(share, color.view(*share.shape, color.shape[2]))
+
+
+class _Light(torch.autograd.Function):
+    """Torch's own gradient of a product of matrices takes its time over what is a product of numbers."""
+
+    @staticmethod
+    def forward(ctx, share: Tensor, color: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(share, color)
+        return (share[:, :, None] @ color)[:, :, 0]
+
+    @staticmethod
+    def backward(ctx, upstream: Tensor):  # type: ignore[override]
+        share, color = ctx.saved_tensors
+        return (upstream[:, :, None] @ color.mT)[:, :, 0], share[..., None] * upstream[:, :, None]
 
 
 def _carried(share: Tensor, color: Tensor, chosen: Tensor) -> Tensor:
