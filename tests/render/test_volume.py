@@ -271,7 +271,7 @@ def test_automatic_casts_change_nothing(scenes, march):
         torch.manual_seed(0)
         with torch.autocast("cpu", torch.bfloat16, enabled=casts):
             color = render_volume(Triplanes(planes, decoder), rays, march).color
-            found.append((color, *torch.autograd.grad(color.square().sum(), planes)))
+        found.append((color, *torch.autograd.grad(color.square().sum(), planes)))
     for plain, cast in zip(*found, strict=True):
         torch.testing.assert_close(cast, plain)
 
