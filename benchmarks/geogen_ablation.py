@@ -9,8 +9,8 @@ with the true one by GeoGen's protocol. Everything is kept in the work folder: a
 it was, and rows are stored as they finish, in a table for each length. --rows: a regular expression that the name must
 match whole; without it the four rows of the table. The short studies, by their names: 'no code', 'beta 0.03',
 'beta 0.1', 'beta 0.3' (fixed, without the loss of depth), 'lambda from 0' and 'lambda from 3/4' (of the run; the
-table's from 1/2), 'stylesdf', 'finished' (geogen, its last tenth with finer rays and a sharper beta, as the preset has
-it; the table goes without, as published).
+table's from 1/2), 'along' (from 0, and at four further points of each ray), 'stylesdf', 'finished' (geogen, its last
+tenth with finer rays and a sharper beta, as the preset has it; the table goes without, as published).
 """
 
 import argparse
@@ -86,6 +86,7 @@ STUDIES = [
     *(Row(f"beta {beta:g}", "sdf", recipe={"beta": beta}, settle=NEVER) for beta in (0.03, 0.1, 0.3)),
     Row("lambda from 0", settle=0.0),
     Row("lambda from 3/4", settle=0.75),
+    Row("along", settle=0.0, recipe={"along": 4}),
     Row("stylesdf", "stylesdf", settle=0.0),
     Row("finished", recipe={"finish": 0.1}),
 ]

@@ -11,6 +11,7 @@ from isofield.losses import (
     eikonal,
     l1,
     normal_alignment,
+    ray_consistency,
     relative_l1,
     sal,
     siren_loss,
@@ -139,6 +140,32 @@ def test_depth_consistency_is_equation_6_weighted_by_opacity():
     loss.backward()
     torch.testing.assert_close(values.grad, torch.tensor([[0.25, -0.125], [0.0, 0.0]]))
     assert opacity.grad is None  # a ray cannot agree by fading
+
+
+def test_ray_consistency_is_equation_6_where_the_ray_meets_the_surface():
+    values, opacity = torch.tensor([[0.1, -0.3], [0.5, 0.0]]), torch.tensor([[1.0, 0.5], [0.0, 1.0]])
+    found = ray_consistency(values[..., None], torch.zeros(2, 2, 1), opacity)
+    torch.testing.assert_close(found, depth_consistency(values, opacity))
+
+
+def test_ray_consistency_allows_every_true_distance_and_not_its_negative_nor_its_double():
+    """Rays at a sphere of radius 0.5, at all slants."""
+    generator = torch.Generator().manual_seed(0)
+    origins = 3 * torch.nn.functional.normalize(torch.randn(400, 3, generator=generator, dtype=torch.float64), dim=1)
+    aims = 0.5 * torch.nn.functional.normalize(torch.randn(400, 3, generator=generator, dtype=torch.float64), dim=1)
+    directions = torch.nn.functional.normalize(aims - origins, dim=1)
+    middle = -(origins * directions).sum(1)
+    closest = origins + middle[:, None] * directions
+    depth = middle - (0.25 - closest.square().sum(1)).clamp_min(0).sqrt()
+    offsets = 0.2 * (2 * torch.rand(400, 30, generator=generator, dtype=torch.float64) - 1)
+    points = origins[:, None] + (depth[:, None] + offsets)[..., None] * directions[:, None]
+    values, opacity = points.norm(dim=-1) - 0.5, torch.ones(400, dtype=torch.float64)
+    assert ray_consistency(values, offsets, opacity) < 1e-15
+    assert ray_consistency(-values, offsets, opacity) > 0.01
+    assert ray_consistency(2 * values, offsets, opacity) > 0.01
+    assert ray_consistency(values + 0.05, offsets, opacity) > 0.001
+    assert ray_consistency(values - 0.05, offsets, opacity) > 0.001
+    assert ray_consistency(-values, offsets, 0 * opacity) == 0
 
 
 def test_depth_consistency_over_gradients_cannot_be_met_by_shrinking():

@@ -89,3 +89,16 @@ def depth_consistency(
     if gradients is not None:
         errors = errors / gradients.detach().norm(dim=-1).clamp_min(1e-3)
     return (opacity.detach() * errors).mean()
+
+
+def ray_consistency(
+    values: Float[Tensor, "*r k"], offsets: Float[Tensor, "*r k"], opacity: Float[Tensor, "*r"]
+) -> Float[Tensor, ""]:
+    """mean of opacity e, where e is by how much f, at o + (d(r) + offset) d, is off what can be the distance there.
+
+    GeoGen's Eq. 6 at further points of the ray, which the paper leaves open. The surface at d(r) is not farther away
+    than the offset, so that |f| <= |offset|; and the ray met nothing before it, so that f >= 0 where the offset is
+    negative. At an offset of zero e is |f|. The weight passes no gradient.
+    """
+    too_far = (values - offsets.abs()).clamp_min(0) + (-values - offsets.clamp_min(0)).clamp_min(0)
+    return (opacity.detach()[..., None] * too_far).mean()

@@ -42,13 +42,13 @@ def write_set(folder: Path, size: int = 8, count: int = 12) -> Path:
     return folder
 
 
-def contest(folder: Path, **changes):
+def contest(folder: Path, team=None, **changes):
     from isofield.tasks.gan import Contest
     from isofield.views.lessons import Lessons
     from isofield.views.read import read_views
 
     preset = replace(PRESET, recipe=replace(PRESET.recipe, **changes))
-    return Contest(preset, Lessons(read_views(folder), 8), 0)
+    return Contest(preset, Lessons(read_views(folder), 8), 0, team)
 
 
 def trained(pictures: Path, run: Path, steps: int, stop_at: int = 0, signum: int = 0):
@@ -75,8 +75,7 @@ def trained(pictures: Path, run: Path, steps: int, stop_at: int = 0, signum: int
 
 def shared(pictures: Path, team=None):
     """Three steps of batches in two shares."""
-    made = contest(pictures, shares=2, likeness=30.0)
-    made.team = team or made.team
+    made = contest(pictures, team, shares=2, likeness=30.0)
     for step in range(3):
         made.step(step)
     return made

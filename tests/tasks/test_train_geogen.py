@@ -25,16 +25,18 @@ from torch import nn
 from isofield.checkpoints import newest_checkpoint
 from isofield.cli import main
 from isofield.errors import IsofieldError
-from isofield.fields.triplane import TriplaneField
+from isofield.fields.triplane import TriplaneField, Triplanes
 from isofield.interrupt import Interrupted
 from isofield.models import presets
 from isofield.models.adversarial import r1_weight
 from isofield.models.inversion import shots_of
+from isofield.models.pictures import label_rays
 from isofield.runs import list_checkpoints, load, load_generator
 from isofield.tasks import gan, gan_sheet, generate
 from isofield.tasks import train_geogen as task
 from isofield.tasks.gan_health import ailments, health
 from isofield.tasks.gan_sheet import CELL, EDGE, sheet
+from isofield.tasks.team import Team
 from isofield.views.eg3d import label_of
 from needs import no_gpu, posix
 
@@ -383,6 +385,26 @@ def free_port() -> str:
         return str(listener.getsockname()[1])
 
 
+def test_half_the_bits_give_nearly_the_same_gradients(pictures):
+    """Of generator, critic, and R1; pictures, styles and weights have all of theirs."""
+    gradients = []
+    for precision in ("32", "bf16"):
+        made = contest(pictures, team=Team.launch(1, "cpu", precision))
+        made._schedule(0)
+        torch.manual_seed(0)
+        fake, numbers = played(made)
+        lesson = made._lesson(np.arange(4))
+        made._critic_share(*lesson, fake, made.labels[:4])
+        made._flatness_share(*lesson)
+        assert {fake.dtype, *(value.dtype for value in numbers.values())} == {torch.float32}
+        named = [*made.generator.named_parameters(), *made.critic.named_parameters()]
+        gradients.append({name: weight.grad for name, weight in named if weight.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    whole, half = (torch.cat([grad.flatten() for grad in each.values()]) for each in gradients)
+    assert whole.dtype == half.dtype == torch.float32
+    assert 1e-5 < (whole - half).norm() / whole.norm() < 0.1
+
+
 def test_gradients_of_halves_are_those_of_the_whole(pictures):
     """Of eight pictures; each half holds one of the groups whose spread the critic sees."""
     fake = torch.linspace(-1, 1, 8 * 3 * 64).reshape(3, 8, 8, 8).permute(3, 0, 1, 2)
@@ -411,6 +433,30 @@ def test_every_row_of_the_ablation_trains(pictures, variant):
     assert sheet(one.average, *task.sides(one), [0], one.background).shape[2] == 3
 
 
+class Steep(Triplanes):
+    """With values of twice the distance where these scenes have distances."""
+
+    def value(self, points: torch.Tensor) -> torch.Tensor:
+        return 2 * super().value(points)
+
+
+def test_further_points_of_a_ray_tell_a_distance_from_what_is_steeper(pictures):
+    """Of the ball of radius 1/2 that training starts from, its depth right in both; and only with the loss of depth."""
+    made = contest(pictures, along=50, settle=0.0, eikonal=0.0)
+    rays = label_rays(made.labels[:4], 8)
+    middle = (rays.near + rays.far) / 2
+    closest = rays.at(middle[..., None]).norm(dim=-1)[..., 0]
+    opacity, depth = (closest < 0.5).float(), middle - (0.25 - closest.square()).clamp_min(0).sqrt()
+    ball = made.generator.scenes(torch.zeros(4, made.preset.architecture.latent))
+    made._schedule(0)
+    scenes = ball, Steep(ball.planes, ball.decoder)
+    true, steep = (made._regularity(scene, rays, depth, opacity) for scene in scenes)
+    assert max(true["depth"][1], steep["depth"][1], true["along"][1]) < 1e-6
+    assert steep["along"][1] > 0.001
+    assert "along" in made.step(0)
+    assert "along" not in contest(pictures, along=50, settle=1.0).step(0)
+
+
 @pytest.fixture
 def tiny_preset(monkeypatch):
     monkeypatch.setitem(presets.PRESETS, "toy", PRESET)
@@ -433,6 +479,23 @@ def test_the_verb_trains_meshes_and_goes_on(tmp_path, pictures, tiny_preset, cap
     assert main(["mesh", str(run), "-o", str(out), "--resolution", "32", "--latent-seed", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["watertight"]
     assert main(["mesh", str(run), "-o", str(out), "--shape", "x"]) == 2
+
+
+def test_the_verb_trains_with_half_the_bits_and_goes_on(tmp_path, pictures, tiny_preset, capsys):
+    words = ["train", "geogen", str(pictures), "-o", str(tmp_path / "whole"), "--precision", "bf16", "--json", "--kimg"]
+    assert main([*words, "0.048"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    words[4] = str(tmp_path / "parts")
+    assert main([*words, "0.024"]) == 0
+    assert main([*words, "0.048"]) == 0
+    whole, parts = (load_generator(tmp_path / run).tensors() for run in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    assert report["steps"] == 12
+    capsys.readouterr()
+    words.remove("--precision")
+    words.remove("bf16")
+    assert main([*words, "0.048"]) == 2
+    assert 'precision "bf16" -> absent' in capsys.readouterr().err
 
 
 def test_new_shapes_are_generated(tmp_path, whole, capsys, monkeypatch):
@@ -511,7 +574,7 @@ def test_likeness_needs_a_folder_for_each_shape(tmp_path, pictures, tiny_preset,
     assert "--likeness: the pictures of" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
     made = contest(pictures, likeness=30.0, batch=2)
-    task.estimate(replace(made.preset, recipe=replace(made.preset.recipe, batch=1)), made.lessons, 0, made.device)
+    task.estimate(replace(made.preset, recipe=replace(made.preset.recipe, batch=1)), made.lessons, 0, made.team)
     assert main(["train", "geogen", str(pictures), "-o", str(tmp_path / "run"), *words]) == 0
     assert "own.weight.weight" in newest_checkpoint(tmp_path / "run").state
 

@@ -51,7 +51,8 @@ class Recipe:
     pixel of these pictures.
     settle: until then beta is fixed and Eq. 6 has no weight; then beta is learned at `beta_rate`.
     depth, eikonal, minimal, smooth: weights of Eq. 6, of slopes that are not 1, of StyleSDF's minimal surface, and of
-    EG3D's smooth density. blur: deviation in pixels of the blur of all pictures, gone after `sharp`.
+    EG3D's smooth density. along: further points of each ray where what Eq. 6 implies is asked for, too. blur: deviation
+    in pixels of the blur of all pictures, gone after `sharp`.
     finish: the last share of the run, in which pixels are the mean of several rays and beta falls to a small part of
     one, for a soft one puts outlines outside the surface.
     swap: share of labels that the mapping is not told truly, from `sharp` on. half_life: of the average.
@@ -68,6 +69,7 @@ class Recipe:
     beta_rate: float = 1e-4
     settle: float = 10_000.0
     depth: float = 0.1
+    along: int | None = None
     eikonal: float = 0.0
     minimal: float = 0.0
     smooth: float = 0.0

@@ -13,7 +13,7 @@ from isofield.errors import IsofieldError
 from isofield.fields.density import ScaledDensity
 from isofield.fields.triplane import Triplanes
 from isofield.frame import UnitFrame
-from isofield.losses import depth_consistency
+from isofield.losses import depth_consistency, ray_consistency
 from isofield.models.adversarial import discriminator_loss, generator_loss, r1, r1_weight
 from isofield.models.average import decay, follow
 from isofield.models.discriminator import Discriminator, dual, resized
@@ -35,6 +35,7 @@ SHARP, FALL = 0.125, 2.0  # beta then, in pixels of a picture two units wide; e-
 SHARPENED, COOLING = 0.8, 0.8  # share of a run with likeness after which beta has fallen; last share, of falling rates
 GLIMPSES = 512  # pixels of a true picture that the shape of the set that it shows is asked for
 QUIET = 0.01  # deviation of latents before any is learned: what chance put there tells of no shape, and would stay
+REACH = 0.1  # of the rendered depth, where further points of a ray are looked at
 PROBES = 128  # points of each scene where its slopes are asked for, and as many near its surface
 BETAS, EPSILON = (0.0, 0.99), 1e-8  # of Adam
 STEADY = (0.9, 0.99)  # of the generator's where most steps have true pictures to go by
@@ -89,6 +90,10 @@ class Contest:
                 first = QUIET * torch.randn(int(lessons.shapes.max()) + 1, a.latent)
                 self.own = nn.Embedding.from_pretrained(first, freeze=False).to(self.device)
         self.average = deepcopy(self.generator).eval().requires_grad_(False)
+        if self.team.fabric is not None:  # styles and fields need all their digits
+            for network in (self.generator.synthesis, self.generator.refine, self.critic):
+                if network is not None:
+                    self.team.cast(network)
         self.labels = torch.as_tensor(lessons.labels, device=self.device)
         self.background = torch.tensor(lessons.background, device=self.device)
         self.networks: dict[str, nn.Module] = {"generator": self.generator, "critic": self.critic}
@@ -253,6 +258,11 @@ class Contest:
         if recipe.depth and self.settled:
             distance = surface_sdf(scenes, rays, depth.detach())
             terms["depth"] = recipe.depth, depth_consistency(distance, opacity)
+            if recipe.along:
+                offsets = REACH * (2 * torch.rand(*depth.shape, recipe.along, device=depth.device) - 1)
+                points = rays.at(depth.detach()[..., None] + offsets).flatten(1, 2)
+                values = scenes.sdf(scenes.value(points)).view_as(offsets)
+                terms["along"] = recipe.depth, ray_consistency(values, offsets, opacity)
         if recipe.eikonal or recipe.minimal or recipe.smooth:
             points = probes(rays, depth, opacity, PROBES)
             for weight, loss in (

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Float, Shaped
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
 from isofield.errors import InputError, IsofieldError
 
@@ -115,6 +115,16 @@ class Team:
     def precision(self) -> AbstractContextManager:
         """Within it, what runs is of the precision asked for."""
         return nullcontext() if self.fabric is None else self.fabric.autocast()
+
+    def cast(self, network: nn.Module) -> None:
+        """From now on it works in the precision asked for; what it returns is float32."""
+        forward = network.forward
+
+        def within(*inputs: Any, **named: Any) -> Tensor:
+            with self.precision():
+                return forward(*inputs, **named).float()
+
+        network.forward = within  # type: ignore[method-assign]
 
 
 def follows() -> bool:

@@ -67,12 +67,14 @@ def run_train_geogen(settings: TrainGeoGenSettings) -> dict[str, Any]:
     if settings.start:
         config |= {"start": settings.start.name, "start_sha256": digest_of(located(settings.start))}
     del config["processes"]
+    if settings.precision == "32":
+        del config["precision"]  # which runs of earlier versions do not know
     with open_run(
         settings.output, {**config, **stored(preset)}, length=("kimg", "budget"), restart=settings.restart
     ) as run:
         if settings.restart:
             shutil.rmtree(run.folder / SAMPLES, ignore_errors=True)
-        team = Team.launch(settings.processes, settings.device)
+        team = Team.launch(settings.processes, settings.device, settings.precision)
         contest = new_contest(preset, lessons, settings.seed, team, start)
         with on_board(run, settings.tensorboard):
             cost = train_geogen(contest, team.told(_begun(run, contest)), run, silent=False)
@@ -81,7 +83,7 @@ def run_train_geogen(settings: TrainGeoGenSettings) -> dict[str, Any]:
 
 def _follow(settings: TrainGeoGenSettings, preset: Preset, lessons: Lessons, start: Start | None) -> None:
     """What the other processes do; where training ends early, the leading one says why."""
-    team = Team.launch(settings.processes, settings.device)
+    team = Team.launch(settings.processes, settings.device, settings.precision)
     with suppress(IsofieldError):
         contest = new_contest(preset, lessons, settings.seed, team, start)
         train_geogen(contest, team.told(0), folder=settings.output)
@@ -99,7 +101,7 @@ def _begun(run: Run, contest: Contest) -> int:
     """Steps of the run, after saying how long they will take."""
     if run.config["kimg"] is None and run.config["budget"] is None:
         run.settle(budget=BUDGET)
-    pace = estimate(contest.preset, contest.lessons, contest.seed, contest.device)
+    pace = estimate(contest.preset, contest.lessons, contest.seed, contest.team)
     pace = pace._replace(seconds=pace.seconds / contest.team.size)
     steps = settled_steps(run, contest.preset, pace)
     run.settle(settled={"steps": steps})
@@ -178,19 +180,21 @@ class Pace(NamedTuple):
         )
 
 
-def estimate(preset: Preset, lessons: Lessons, seed: int, device: torch.device) -> Pace:
-    """By timing a few steps of few pictures, on networks that are thrown away; the first of each kind compiles."""
-    empty, share = _memory(device), preset.recipe.batch // preset.recipe.shares
+def estimate(preset: Preset, lessons: Lessons, seed: int, team: Team) -> Pace:
+    """Of one process, by timing a few steps of few pictures, on networks that are thrown away; the first of each kind
+    compiles."""
+    alone = replace(team, rank=0, size=1)
+    empty, share = _memory(team.device), preset.recipe.batch // preset.recipe.shares
     few, seconds = max(1, min(share, TRIAL // preset.architecture.size**2)), 0.0
     recipe = replace(preset.recipe, batch=few, shares=1)
-    finer = Contest(Preset(preset.architecture, recipe), lessons, seed, Team(device=device)).share_of_finer()
+    finer = Contest(Preset(preset.architecture, recipe), lessons, seed, alone).share_of_finer()
     for part, length, weight in ((0.0, LONG, 1 - finer), (1.0, 1, finer)):
         if weight:
             made = Preset(preset.architecture, replace(recipe, finish=part))
-            trial = Contest(made, lessons, seed, Team(device=device))
+            trial = Contest(made, lessons, seed, alone)
             trial.length = length
             seconds += weight * _seconds_each(trial)
-    return Pace(seconds, empty + (_memory(device) - empty) * share / few)
+    return Pace(seconds, empty + (_memory(team.device) - empty) * share / few)
 
 
 def _seconds_each(trial: Contest) -> float:
