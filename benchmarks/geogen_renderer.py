@@ -154,7 +154,7 @@ def measured(setting: Setting, repeats: int) -> dict:
     slope = setting.gradient(still)
     converged = setting.ours(setting.clipped, March(256, 256, jitter=False, both=True, above=0.0))
     rising, converged = setting.gradient(converged), converged.detach()
-    reference = Apart(case)
+    reference, times_of_plain = Apart(case), []
     rows: list[list] = [["plain", None, None, None, None, rms(still, converged), away(slope, rising)]]
     for name, clip, march in rows_of(case.samples):
         rays = setting.clipped if clip else setting.rays
@@ -170,7 +170,8 @@ def measured(setting: Setting, repeats: int) -> dict:
         timed = Apart(case, clip, march)
         pairs = [(reference.step(), timed.step()) for _ in range(repeats)]
         timed.end()
-        plain, ours = (1e6 * median(times) / samples for times in zip(*pairs, strict=True))
+        times_of_plain += [a for a, _ in pairs]
+        plain, ours = (1e6 * median(times) / samples for times in (times_of_plain, [b for _, b in pairs]))
         rows[0][1], rows[0][2] = plain, 1.0
         rows.append([name, ours, median(a / b for a, b in pairs), *errors])
         print(f"{case.name}: {name}: {rows[-1][1:]}", flush=True)
