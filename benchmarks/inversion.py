@@ -37,7 +37,7 @@ from isofield.render.render import render
 from isofield.render.shade import picture
 from isofield.render.sheet import captioned
 from isofield.runs import load_generator
-from isofield.tasks.invert_sheets import as_bytes, resized
+from isofield.tasks.generator_pictures import as_bytes, resized
 from isofield.views.eg3d import label_of
 from isofield.views.lessons import Lessons
 from isofield.views.read import read_views

@@ -23,7 +23,7 @@ from isofield.models.presets import PRESETS, Architecture
 from isofield.models.studio import Studio
 from isofield.render.camera import orbit
 from isofield.runs import list_checkpoints, load, load_generator, open_run
-from isofield.tasks import invert_sheets
+from isofield.tasks import generator_pictures, invert_sheets
 from isofield.tasks.portraits import camera_labels, read_portrait
 from isofield.views.eg3d import label_of
 
@@ -38,8 +38,8 @@ GRAY = (0.5, 0.5, 0.5)
 
 @pytest.fixture(autouse=True)
 def small_pictures(monkeypatch) -> None:
-    monkeypatch.setattr(invert_sheets, "FINE", 16)
-    monkeypatch.setattr(invert_sheets, "FRAMES", 4)
+    monkeypatch.setattr(generator_pictures, "FINE", 16)
+    monkeypatch.setattr(generator_pictures, "FRAMES", 4)
     monkeypatch.setattr(invert_sheets, "CELL", 48)
     monkeypatch.setattr(pose_search, "STARTS", 6)
     monkeypatch.setattr(pose_search, "ROUNDS", ((3, 2, False), (2, 3, True)))

@@ -31,11 +31,13 @@ from isofield.models import presets
 from isofield.models.adversarial import r1_weight
 from isofield.models.inversion import shots_of
 from isofield.models.pictures import label_rays
+from isofield.render.camera import orbit
 from isofield.runs import list_checkpoints, load, load_generator
 from isofield.tasks import gan, gan_sheet, generate
 from isofield.tasks import train_geogen as task
 from isofield.tasks.gan_health import ailments, health
 from isofield.tasks.gan_sheet import CELL, EDGE, sheet
+from isofield.tasks.generator_pictures import FINE
 from isofield.tasks.team import Team
 from isofield.views.eg3d import label_of
 from needs import no_gpu, posix
@@ -512,9 +514,50 @@ def test_new_shapes_are_generated(tmp_path, whole, capsys, monkeypatch):
     capsys.readouterr()
     assert volumes[0] > 0 < volumes[1] != volumes[0]
     assert (tmp_path / "new" / "00001.glb").exists()
-    for flags in (["--interpolate", "a", "b"], ["--class", "car"]):
+    for flags in (["--interpolate", "a", "b"], ["--arithmetic", "a", "b", "c"], ["--class", "car"]):
         assert main([*words, *flags]) == 2
         assert flags[0] in capsys.readouterr().err
+
+
+def test_new_shapes_come_with_the_generators_own_pictures_and_depths(tmp_path, whole, monkeypatch):
+    monkeypatch.setattr(generate, "ROUGH", 8)
+    out = tmp_path / "new"
+    assert main(["generate", str(whole), "-o", str(out), "--resolution", "32", "-n", "2", "--truncation", "1"]) == 0
+    generator = load_generator(whole)
+    for index in range(2):
+        depth = np.load(out / f"{index:05d}.depth.npy")
+        with Image.open(out / f"{index:05d}.picture.png") as picture:
+            assert picture.size == depth.shape == (FINE, FINE)
+        studio, scale = generator.studio, generator.frame.scale
+        camera = orbit(35, sum(studio.elevation) / 2, studio.distance, studio.focal, size=FINE)
+        hit = np.isfinite(depth)
+        assert 0.05 < hit.mean() < 0.9
+        where = scale * camera.eye + (depth[..., None] * camera.rays())[hit]
+        field = generator.field(generator.latent((0, index, 0), 1.0))
+        distance = field.sdf(torch.tensor(where / scale, dtype=torch.float32)).detach()
+        assert distance.median().abs() < 0.04  # beta is not small after so short a training
+        assert distance.abs().max() < 0.2
+    with Image.open(out / "turntable.gif") as animation:
+        assert animation.n_frames == generate.TURNS
+
+
+def test_a_walk_goes_from_the_shape_of_one_seed_to_that_of_another(tmp_path, whole, capsys, monkeypatch):
+    monkeypatch.setattr(generate, "ROUGH", 8)
+    monkeypatch.setattr(generate, "FRAMES", 3)
+    words = ["--resolution", "24", "--truncation", "1"]
+    walk = ["generate", str(whole), "-o", str(tmp_path / "walk"), "--interpolate", "3", "5", "4", "--json"]
+    assert main([*walk, *words]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["interpolate"], report["count"], report["closed"]) == (["3", "5"], 4, 4)
+    volumes = [shape["volume"] for shape in report["shapes"]]
+    for seed, volume in ((3, volumes[0]), (5, volumes[-1])):
+        mesh = ["mesh", str(whole), "-o", str(tmp_path / "end.ply"), "--latent-seed", str(seed)]
+        assert main([*mesh, *words]) == 0
+        assert trimesh.load(tmp_path / "end.ply", process=False).volume == pytest.approx(volume)
+    assert len(set(volumes)) == 4
+    with Image.open(tmp_path / "walk" / "video.gif") as video:
+        assert video.n_frames == 4  # there and back
+    assert main([*walk, *words]) == 0  # in the place of the one before
 
 
 def test_a_conditioned_generator_listens_to_the_camera_and_draws_without_one(tmp_path, pictures, tiny_preset):

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from isofield.errors import InputError
@@ -15,10 +16,11 @@ from isofield.models.priors import Mixture, Sampler
 
 
 class Drawn(NamedTuple):
-    """A new shape, and its class where there are classes."""
+    """A new shape, its class where there are classes, and its style where a generator can take pictures of it."""
 
     field: Field
     label: str | None = None
+    style: Float[Tensor, " latent"] | None = None
 
 
 @runtime_checkable
@@ -45,7 +47,10 @@ class LatentGenerator:
         raise KeyError(name)
 
     def draw(self, seeds: Sequence[int], truncation: float) -> Drawn:
-        return Drawn(self.generator.field(self.generator.latent(seeds, truncation)))
+        return self.drawn(self.generator.latent(seeds, truncation))
+
+    def drawn(self, style: Float[Tensor, " latent"]) -> Drawn:
+        return Drawn(self.generator.field(style), style=style)
 
 
 class SpaceGenerator:

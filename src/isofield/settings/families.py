@@ -254,7 +254,8 @@ class GenerateSettings:
     """Run folder of a shape space or of a generator, one of its checkpoints, an experiment of DeepSDF, or the name of a
     bundled generator: heads, cars."""
     output: Output
-    """Folder to write: 00000.ply .glb .png ..., sheet.png, report.json"""
+    """Folder to write: 00000.ply .glb .png ..., sheet.png, report.json; of a generator that was trained from pictures
+    also its own: 00000.picture.png and .depth.npy ..., turntable.gif"""
     count: Annotated[int | None, arg(name="n", aliases=("-n",))] = None
     """How many new shapes (8)."""
     truncation: float = 0.7
@@ -267,7 +268,8 @@ class GenerateSettings:
     prior: Literal["mixture", "gaussian"] = "mixture"
     """What is taken for the distribution of codes, in each class: several normal distributions, or one."""
     interpolate: tuple[str, ...] = ()
-    """A B [STEPS]: no new shapes but so many (8) from trained shape A to B, in strip.png and video.gif."""
+    """A B [STEPS]: no new shapes but so many (8) from trained shape A to B, in strip.png and video.gif; of a generator
+    that was trained from pictures, from that of seed A to that of seed B."""
     arithmetic: tuple[str, str, str] | None = None
     """A B C: the shape with the code a - b + c of trained shapes, in strip.png."""
     resolution: int = 256

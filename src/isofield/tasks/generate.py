@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import trimesh
+from jaxtyping import Float
+from torch import Tensor
 
 from isofield.errors import InputError, IsofieldError
 from isofield.fields.field import Field
-from isofield.fields.space import ShapeField, ShapeSpace, combined
+from isofield.fields.space import ShapeSpace, combined
 from isofield.files import is_plain, read_json, replacing_folder, write_json
 from isofield.mesh.audit import Audit, audit_file
 from isofield.mesh.write import write_mesh
@@ -21,19 +24,23 @@ from isofield.models.geogen import GeoGen
 from isofield.models.priors import Mixture
 from isofield.progress import progress
 from isofield.render.camera import orbit
-from isofield.render.pictures import save_png, view
+from isofield.render.pictures import AnyPicture, save_png, view
 from isofield.render.shade import picture
 from isofield.render.sheet import captioned, save_gif
 from isofield.runs import load_learned
 from isofield.settings.families import GenerateSettings
+from isofield.tasks.generator_pictures import Photograph, front_label, photographs, resized, turned, turntable
 from isofield.tasks.novelty import Novelty, compared, unit_mesh
 
 VERB = "generate"  # in report.json: that the folder is one of this verb's, and may be replaced
-OURS = re.compile(r"\d{5,}\.(ply|glb|png)|(sheet|strip)\.png|video\.gif|report\.json")
+OURS = re.compile(
+    r"\d{5,}\.(ply|glb|png|picture\.png|depth\.npy)|(sheet|strip)\.png|(video|turntable)\.gif|report\.json"
+)
 TRIES = 5  # draws of a shape, until one has a surface and is whole
 COUNT, STEPS = 8, 8  # shapes, and fields on a way, by default
 PIXELS, CELL, FRAMES = 320, 200, 24  # of a picture and in a sheet; pictures in a video, one way
 AZIMUTH, ELEVATION, UP = 35.0, 20.0, (0, 1, 0)
+TURNING, TURNS, ROUGH = 8, 12, 96  # shapes of a generator that turn together; pictures of the turn; pixels rendered
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ def run_generate(settings: GenerateSettings) -> dict[str, Any]:
     found = load_learned(settings.input)
     with replacing_folder(settings.output) as folder:
         if settings.interpolate:
-            facts = _interpolate(_named(found), settings, folder)
+            facts = _interpolate(found, settings, folder)
         elif settings.arithmetic:
             facts = _add(_named(found), settings, folder)
         else:
@@ -70,7 +77,7 @@ def run_generate(settings: GenerateSettings) -> dict[str, Any]:
 def _named(found: ShapeSpace | GeoGen) -> ShapeSpace:
     if isinstance(found, GeoGen):
         fault = "a generator that was trained from pictures has no shapes with names"
-        raise InputError("--interpolate, --arithmetic", fault, "draw new ones with -n")
+        raise InputError("--arithmetic", fault, "draw new ones with -n")
     return found
 
 
@@ -133,7 +140,8 @@ def _draw(generator: Generator, settings: GenerateSettings, folder: Path) -> dic
     entries = [_written(shape, folder) | _told(near) for shape, near in zip(made, found, strict=True)]
     for entry, shape in zip(entries, made, strict=True):
         entry["label"] = shape.drawn.label
-    save_png(_sheet(made, found), folder / "sheet.png")
+    pictures = _taken(generator.generator, made, folder) if isinstance(generator, LatentGenerator) else []
+    save_png(_sheet(made, found, pictures), folder / "sheet.png")
     empty = sum(shape.empty for shape in made) + TRIES * lost
     return {
         "seed": settings.seed,
@@ -150,22 +158,39 @@ def _draw(generator: Generator, settings: GenerateSettings, folder: Path) -> dic
     }
 
 
-def _interpolate(space: ShapeSpace, settings: GenerateSettings, folder: Path) -> dict[str, Any]:
+def _interpolate(found: ShapeSpace | GeoGen, settings: GenerateSettings, folder: Path) -> dict[str, Any]:
     """Shapes on the way from one to another, in a strip, and a video of the way and back."""
     first, last, *number = settings.interpolate
     steps = int(number[0]) if number else STEPS
-    fields = space.interpolate(first, last, steps)
-    made = _surfaces(fields, settings.resolution, VERB)
+    made = _surfaces(_way(found, settings, steps), settings.resolution, VERB)
     if not made:
         raise IsofieldError("no shape on the way has a surface; train longer")
     entries = [_written(shape, folder) for shape in made]
     views = [view(shape.extraction.mesh, CELL, AZIMUTH, ELEVATION, up=UP) for shape in made]
     titles = [f"{int(shape.name) / max(steps - 1, 1):.2f}" for shape in made]
+    way = _way(found, settings, FRAMES)
+    if isinstance(found, GeoGen):
+        pictures = _taken(found, made, folder)
+        views = [np.concatenate(pair) for pair in zip(pictures, views, strict=True)]
+        stills = [resized(_shot(found, drawn).picture, PIXELS) for drawn in way]
+    else:
+        stills = [_still(shape.extraction) for shape in _surfaces(way, min(settings.resolution, 96), "video")]
     save_png(captioned(views, titles, columns=8), folder / "strip.png")
-    way = _surfaces(space.interpolate(first, last, FRAMES), min(settings.resolution, 96), "video")
-    stills = [_still(shape.extraction) for shape in way]
     save_gif([*stills, *stills[-2:0:-1]], folder / "video.gif")
     return {"interpolate": [first, last], "count": len(made), **_summary(entries), "shapes": entries}
+
+
+def _way(found: ShapeSpace | GeoGen, settings: GenerateSettings, steps: int) -> list[Drawn]:
+    """From one trained shape to another; of a generator, straight from the style of one seed to that of another."""
+    first, last = settings.interpolate[:2]
+    if isinstance(found, ShapeSpace):
+        return [Drawn(field) for field in found.interpolate(first, last, steps)]
+    if not (first.isdecimal() and last.isdecimal()):
+        fault = f"{first} and {last} are no seeds, and a generator that learned from pictures has no names of shapes"
+        raise InputError("--interpolate", fault, "give two whole numbers, as --latent-seed of `isofield mesh`")
+    start, end = (found.latent(int(seed), settings.truncation) for seed in (first, last))
+    generator = LatentGenerator(found)
+    return [generator.drawn(torch.lerp(start, end, float(share))) for share in np.linspace(0, 1, steps)]
 
 
 def _add(space: ShapeSpace, settings: GenerateSettings, folder: Path) -> dict[str, Any]:
@@ -173,7 +198,7 @@ def _add(space: ShapeSpace, settings: GenerateSettings, folder: Path) -> dict[st
     assert settings.arithmetic is not None
     terms = [space.field(name) for name in settings.arithmetic]
     total = combined(terms, (1, -1, 1))
-    made = _surfaces([*terms, total], settings.resolution, VERB)
+    made = _surfaces([Drawn(field) for field in (*terms, total)], settings.resolution, VERB)
     if not made or made[-1].name != "00003":
         raise IsofieldError("the sum has no surface; try other shapes")
     result = Made("00000", made[-1].drawn, made[-1].extraction)
@@ -184,13 +209,13 @@ def _add(space: ShapeSpace, settings: GenerateSettings, folder: Path) -> dict[st
     return {"arithmetic": list(settings.arithmetic), "count": 1, **_summary([entry]), "shapes": [entry]}
 
 
-def _surfaces(fields: list[ShapeField], resolution: int, label: str) -> list[Made]:
-    """Those of the fields that have one, named by their numbers."""
+def _surfaces(drawn: list[Drawn], resolution: int, label: str) -> list[Made]:
+    """Those that have one, named by their numbers."""
     made = []
-    with progress(label, len(fields)) as advance:
-        for index, field in enumerate(fields):
-            if (surface := _surface(field, resolution)) is not None:
-                made.append(Made(f"{index:05d}", Drawn(field), surface))
+    with progress(label, len(drawn)) as advance:
+        for index, shape in enumerate(drawn):
+            if (surface := _surface(shape.field, resolution)) is not None:
+                made.append(Made(f"{index:05d}", shape, surface))
             advance(index + 1)
     return made
 
@@ -214,6 +239,38 @@ def _written(made: Made, folder: Path) -> dict[str, Any]:
     return {"name": made.name, **numbers, "largest": largest_share(mesh), "empty": made.empty, "torn": made.torn}
 
 
+def _taken(generator: GeoGen, made: list[Made], folder: Path) -> list[AnyPicture]:
+    """The generator's own picture of each, with its depth, and the first ones turning; returns pictures for sheets."""
+    found = []
+    with progress("pictures", len(made)) as advance:
+        for index, shape in enumerate(made):
+            shot = _shot(generator, shape.drawn)
+            save_png(shot.picture, folder / f"{shape.name}.picture.png")
+            np.save(folder / f"{shape.name}.depth.npy", shot.depth)
+            found.append(resized(shot.picture, CELL))
+            advance(index + 1)
+    turning = [turntable(generator, _style(shape.drawn), _side(generator), TURNS, ROUGH) for shape in made[:TURNING]]
+    names = [shape.name for shape in made[:TURNING]]
+    frames = [captioned(list(frame), names, columns=4) for frame in zip(*turning, strict=True)]
+    save_gif(frames, folder / "turntable.gif", seconds=0.12)
+    return found
+
+
+def _shot(generator: GeoGen, drawn: Drawn) -> Photograph:
+    """From the side that pictures of meshes are from, at the height of the studio's front."""
+    (shot,) = photographs(generator, _style(drawn), [_side(generator)])
+    return shot
+
+
+def _side(generator: GeoGen) -> Float[Tensor, "25"]:
+    return turned(front_label(generator), AZIMUTH)
+
+
+def _style(drawn: Drawn) -> Float[Tensor, " latent"]:
+    assert drawn.style is not None
+    return drawn.style
+
+
 def _told(near: Novelty | None) -> dict[str, Any]:
     return {"nearest": near.name if near else None, "novelty": near.distance if near else None}
 
@@ -225,13 +282,16 @@ def _summary(entries: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _sheet(made: list[Made], found: list[Novelty | None]) -> np.ndarray:
-    """Each new shape, and beside it the nearest trained one."""
+def _sheet(made: list[Made], found: list[Novelty | None], pictures: list[AnyPicture]) -> np.ndarray:
+    """Each new shape, and beside it the nearest trained one, or the picture that the generator takes of it."""
     views, titles = [], []
-    for shape, near in zip(made, found, strict=True):
+    for index, (shape, near) in enumerate(zip(made, found, strict=True)):
         meshes: list[trimesh.Trimesh] = [shape.extraction.mesh, *([near.mesh] if near else [])]
         views += [view(mesh, CELL, AZIMUTH, ELEVATION, up=UP) for mesh in meshes]
         titles += [shape.name, *([f"nearest, {near.distance:.3f}"] if near else [])]
+        if pictures:
+            views.append(pictures[index])
+            titles.append("picture")
     return captioned(views, titles, columns=8)
 
 

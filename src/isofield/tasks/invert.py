@@ -36,7 +36,8 @@ from isofield.render.sheet import save_gif
 from isofield.runs import Run, load_generator, open_run
 from isofield.settings.common import config_of
 from isofield.settings.families import InvertSettings
-from isofield.tasks.invert_sheets import compared, turned_views, turntable
+from isofield.tasks.generator_pictures import turntable
+from isofield.tasks.invert_sheets import compared, turned_views
 from isofield.tasks.portraits import camera_labels, portrait_size, read_portrait
 from isofield.tasks.training import Clock, Cost
 
@@ -156,7 +157,7 @@ def _write_results(run: Run, inversion: Inversion, cost: Cost, settings: InvertS
         advance(2)
         save_png(turned_views(made, found.mesh, label), folder / "views.png")
         advance(3)
-        save_gif(turntable(made, label), folder / "turntable.gif")
+        save_gif(turntable(made, made.mapping.mean, label), folder / "turntable.gif")
         advance(4)
     labels = _user_labels(inversion, made)
     _write_code(run, made, labels, settings)
