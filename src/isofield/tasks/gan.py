@@ -253,7 +253,10 @@ class Contest:
     def _regularity(
         self, scenes: Triplanes, rays: Rays, depth: Float[Tensor, "b r"], opacity: Float[Tensor, "b r"]
     ) -> dict[str, tuple[float, Tensor]]:
-        """Weight and value of everything that is asked of the shapes themselves."""
+        """Weight and value of everything that is asked of the shapes themselves.
+
+        No gradient passes through the depth d(r) of Eq. 6: the surface moves to where it is seen, not the other way.
+        """
         recipe, terms = self.preset.recipe, {}
         if recipe.depth and self.settled:
             distance = surface_sdf(scenes, rays, depth.detach())
