@@ -100,8 +100,8 @@ def _chunks(size: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Tensors of `size` rows, CHUNK rows of each at a time; of those with fewer, the first ones again and again.
 
     All at once: to take parts of tensors between large products is slow."""
-    ends = [min(CHUNK, size - i) for i in range(0, size, CHUNK)]
-    parts = [x.split(CHUNK) if len(x) == size else [x[:end] for end in ends] for x in tensors]
+    counts = [min(CHUNK, size - i) for i in range(0, size, CHUNK)]
+    parts = [x.split(CHUNK) if len(x) == size else [x[:count] for count in counts] for x in tensors]
     return zip(*parts, strict=True)
 
 
